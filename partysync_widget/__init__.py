@@ -1,0 +1,96 @@
+"""
+PartySync for Jupyter: several people, several notebooks, several kernels, one table.
+
+>>> import partysync_widget as ps
+>>> room = ps.connect("genetics-101")
+>>> todos = room.table("todos", text=str, done=bool)
+
+Names are loaded when they are first used, so that a server process loads neither anywidget nor IPython.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .connection import Subscription
+    from .core.columns import column
+    from .core.errors import (
+        MutationRejected,
+        NotConnected,
+        OutcomeUnknown,
+        PartySyncError,
+        PermissionDenied,
+        ProtocolError,
+        SchemaMismatch,
+        StorageFailed,
+    )
+    from .core.party import Party, mutator
+    from .dataframes import columns_of
+    from .receipt import Receipt
+    from .room import Room, connect
+    from .table import Table, TableChange
+    from .trait import SyncedTable
+    from .widget import TableWidget
+
+_HOMES = {
+    "connect": "room",
+    "Room": "room",
+    "Table": "table",
+    "TableChange": "table",
+    "Receipt": "receipt",
+    "Subscription": "connection",
+    "SyncedTable": "trait",
+    "TableWidget": "widget",
+    "columns_of": "dataframes",
+    "column": "core.columns",
+    "Party": "core.party",
+    "mutator": "core.party",
+    "PartySyncError": "core.errors",
+    "MutationRejected": "core.errors",
+    "ProtocolError": "core.errors",
+    "NotConnected": "core.errors",
+    "PermissionDenied": "core.errors",
+    "SchemaMismatch": "core.errors",
+    "OutcomeUnknown": "core.errors",
+    "StorageFailed": "core.errors",
+}
+
+__all__ = [
+    "MutationRejected",
+    "NotConnected",
+    "OutcomeUnknown",
+    "Party",
+    "PartySyncError",
+    "PermissionDenied",
+    "ProtocolError",
+    "Receipt",
+    "Room",
+    "SchemaMismatch",
+    "StorageFailed",
+    "Subscription",
+    "SyncedTable",
+    "Table",
+    "TableChange",
+    "TableWidget",
+    "__version__",
+    "column",
+    "columns_of",
+    "connect",
+    "mutator",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(importlib.import_module(f".{home}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,424 @@
+"""
+A connection: the I/O thread's side of a room. It keeps a replica in touch with the server, and says what came of it.
+
+::
+
+    connecting ─▶ live ──cut──▶ waiting ─▶ connecting …        offline (on purpose)        closed, failed (for good)
+
+Edits come from any thread, under the lock, and are shown before they are sent. Everything that is told (to observers,
+widgets, receipts) is told from here, on one thread and in one order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import random
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
+
+from .core import messages as m
+from .core.codec import SUBPROTOCOLS, decode_down, encode
+from .core.errors import NotConnected, OutcomeUnknown, PartySyncError, PermissionDenied, ProtocolError
+from .core.replica import Link, Replica, Settled, Step
+from .discovery import Finder
+from .io_thread import io_loop, spawn
+from .receipt import Receipt
+
+log = logging.getLogger("partysync")
+
+FIRST_DELAY, LAST_DELAY = 0.5, 30.0  # seconds between attempts to reconnect; doubles, full jitter
+CONNECT_SECONDS = 10.0
+PING_SECONDS = 10.0  # of silence before asking whether the room is still there
+SILENCE_SECONDS = 10.0  # without an answer before the line counts as dead
+MAX_FRAME = 64 << 20  # bytes from the server
+
+_PROTOCOLS = list(SUBPROTOCOLS)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one step changed of one table. ``reset``: columns, or everything; ``settled``: our edits, decided."""
+
+    ids: frozenset[str]
+    reset: bool
+    settled: tuple[Settled, ...]
+
+
+class Subscription:
+    """A follower; ``close`` ends it."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self._close = close
+
+    def close(self) -> None:
+        self._close()
+
+
+class Connection:
+    """See the module. Methods may be called from any thread unless they say otherwise."""
+
+    def __init__(self, replica: Replica, room: str, find: Finder, *, party_hint: str = "") -> None:
+        self.replica = replica
+        self.room = room
+        self.lock = threading.RLock()
+        self.loop = io_loop()
+        self.status = "connecting"
+        self.trouble: PartySyncError | None = None  # why it is not live
+        self.url = ""
+        self.generation = 0  # counts changes of the view, for what is cached by it
+        self.first: Future[None] = Future()  # live for the first time, or the reason why not
+        self._find = find
+        self._party_hint = party_hint
+        self._pid = os.getpid()
+        self._socket: WebSocketClientConnection | None = None
+        self._received: list[str | bytes | None] = []
+        self._heard = 0.0
+        self._wanted = True  # False: offline on purpose
+        self._closing = False
+        self._turned = asyncio.Event()  # wanted or closing has changed
+        self._steps: list[Step] = []  # of edits, still to be told
+        self._scheduled = False
+        self._receipts: dict[int, Receipt] = {}  # by ticket
+        self._barriers: dict[int, Future[None]] = {}
+        self._asked: set[int] = set()  # barriers that were sent on this connection
+        self._barrier = 0
+        self._followers: list[tuple[str | None, Callable[[], Callable[[Changes], object] | None]]] = []
+        self._task = spawn(self._run())
+
+    # --- any thread -----------------------------------------------------------------------------------------------
+
+    def mutate(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
+        """Make an edit. It is in the view when this returns."""
+        self.check_usable()
+        receipt = Receipt(name, id=id)
+        with self.lock:
+            pending, step = self.replica.mutate(name, args)
+            receipt.mid = pending.mutation.mid
+            self._receipts[pending.ticket] = receipt
+            self.generation += 1
+            self._steps.append(step)
+            scheduled, self._scheduled = self._scheduled, True
+        if not scheduled:
+            self._soon(self._flush)
+        return receipt
+
+    def check_usable(self) -> None:
+        """Raise NotConnected for a room that is closed, or that a fork has taken into another process."""
+        if os.getpid() != self._pid:
+            raise NotConnected(f"The room {self.room!r} belongs to the process that connected it. Connect again here.")
+        if self._closing:
+            raise NotConnected(f"The room {self.room!r} is closed. Connect again.")
+
+    def barrier(self) -> Future[None]:
+        """Done when everything sent so far is decided, and everything decided is here."""
+        self.check_usable()
+        done: Future[None] = Future()
+        with self.lock:
+            self._barrier += 1
+            self._barriers[self._barrier] = done
+        self._soon(self._flush)
+        return done
+
+    def follow(self, table: str | None, function: Callable[[Changes], object]) -> Subscription:
+        """Call ``function`` on the I/O thread after each step that concerns ``table``, or any. A method is held weakly."""
+        reference: Callable[[], Callable[[Changes], object] | None]
+        reference = weakref.WeakMethod(function) if hasattr(function, "__self__") else lambda: function  # type: ignore[arg-type]
+        entry = (table, reference)
+        with self.lock:
+            self._followers = [*self._followers, entry]
+
+        def close() -> None:
+            with self.lock:
+                self._followers = [other for other in self._followers if other is not entry]
+
+        return Subscription(close)
+
+    def present(self, state: dict[str, Any]) -> None:
+        """Show ``state`` of ourselves to the others; not stored, not repeated."""
+        self._soon(self._send, [m.Presence(state)])
+
+    def want(self, connected: bool) -> None:
+        """Cut the line on purpose, or mend it."""
+        self._soon(self._want, connected)
+
+    def close(self) -> None:
+        """Let go of the room. What it has not decided is told so."""
+        if os.getpid() == self._pid and not self._closing:
+            self._closing = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended with the process
+                self._soon(self._turned.set)
+
+    def flushed(self, timeout: float) -> None:
+        """Give what was not sent a moment, at the end of the process."""
+        deadline = time.monotonic() + timeout
+        while self.status == "live" and self.replica.pending and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _soon(self, function: Callable[..., None], *args: Any) -> None:
+        self.loop.call_soon_threadsafe(function, *args)
+
+    # --- the I/O thread -------------------------------------------------------------------------------------------
+
+    def _want(self, connected: bool) -> None:
+        self._wanted = connected
+        self._turned.set()
+
+    async def _run(self) -> None:
+        attempt = 0
+        while not self._closing:
+            self._turned.clear()
+            if not self._wanted:
+                self._become("offline")
+                await self._turned.wait()
+                continue
+            self._become("connecting")
+            useful = False
+            try:
+                socket = await self._connect()
+                useful = await self._converse(socket)
+            except PartySyncError as error:
+                self._fail(error)
+                if self._closing:
+                    break
+            except Exception:  # a bug of ours: the person keeps the edits, the log has the details
+                log.exception("The connection to room %s failed", self.room)
+                self._fail(NotConnected("The connection failed; see the log of the kernel. It is tried again."))
+            attempt = 0 if useful else attempt + 1
+            if self._wanted and not self._closing:
+                self._become("waiting")
+                delay = random.uniform(0, min(LAST_DELAY, FIRST_DELAY * 2 ** min(attempt, 10)))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._turned.wait(), delay)
+        self._end()
+
+    async def _connect(self) -> WebSocketClientConnection:
+        server = await asyncio.to_thread(self._find)
+        self.url = server.url
+        headers = {"Authorization": f"Bearer {server.token}"}
+        if self._party_hint:
+            headers["X-PartySync-Party"] = self._party_hint
+        url = server.websocket(self.replica.party.name, self.room)
+        request = HTTPRequest(url, headers=headers, connect_timeout=CONNECT_SECONDS, request_timeout=CONNECT_SECONDS)
+        try:
+            socket = await asyncio.wait_for(
+                websocket_connect(
+                    request,
+                    on_message_callback=self._on_message,
+                    max_message_size=MAX_FRAME,
+                    subprotocols=_PROTOCOLS,
+                ),
+                CONNECT_SECONDS,
+            )
+        except HTTPClientError as error:
+            raise _refusal(error, server.url) from None
+        except (OSError, TimeoutError, WebSocketError) as error:
+            why = getattr(error, "strerror", None) or str(error) or "no answer"
+            raise NotConnected(
+                f"There is no room server at {server.url} ({why}). Start one with `partysync serve`, or leave url out."
+            ) from None
+        if socket.protocol is not None:
+            socket.protocol.set_nodelay(True)
+        return socket
+
+    async def _converse(self, socket: WebSocketClientConnection) -> bool:
+        """Talk until the line is cut; whether anything useful came of it."""
+        self._socket = socket
+        self._received.clear()
+        self._heard = self.loop.time()
+        self._asked.clear()
+        self._hang_up = self.loop.create_future()
+        turned = asyncio.ensure_future(self._turned.wait())
+        try:
+            with self.lock:
+                step = self.replica.opened(secrets.token_hex(8))
+            self._after(step)
+            while not self._hang_up.done():
+                waiting = self._heard + PING_SECONDS - self.loop.time()
+                await asyncio.wait({self._hang_up, turned}, timeout=max(waiting, 0.01), return_when="FIRST_COMPLETED")
+                if turned.done():
+                    break
+                silent = self.loop.time() - self._heard
+                if silent > PING_SECONDS + SILENCE_SECONDS:
+                    self.trouble = NotConnected("The server has stopped answering.")
+                    break
+                if silent > PING_SECONDS:
+                    self._send([self.replica.ping()])
+                    await asyncio.wait({self._hang_up, turned}, timeout=1.0, return_when="FIRST_COMPLETED")
+            return self.status == "live"
+        finally:
+            turned.cancel()
+            useful = self.status == "live"
+            self._socket = None
+            socket.close()
+            with self.lock:
+                step = self.replica.closed()
+            self._after(step)
+            if useful:
+                self._become("waiting" if self._wanted else "offline")
+
+    def _on_message(self, message: str | bytes | None) -> None:
+        """Gather all that this read brought; they are applied together."""
+        if not self._received:
+            self.loop.call_soon(self._take)
+        self._received.append(message)
+
+    def _take(self) -> None:
+        received, self._received = self._received, []
+        if self._socket is None:
+            return
+        self._heard = self.loop.time()
+        try:
+            frames = [
+                decode_down(raw.encode() if isinstance(raw, str) else raw, self._format) for raw in received if raw is not None
+            ]
+        except ProtocolError as error:
+            self._fail(error)
+            frames = []
+        if frames:
+            with self.lock:
+                step = self.replica.receive(frames)
+                self.generation += 1
+            self._after(step)
+            self._flush()
+        if None in received or self.trouble_is_final:
+            self._hang(None)
+
+    @property
+    def trouble_is_final(self) -> bool:
+        return self.status == "failed"
+
+    @property
+    def _format(self) -> Any:
+        chosen = self._socket.selected_subprotocol if self._socket is not None else None
+        return SUBPROTOCOLS.get(chosen or "", "json")
+
+    def _hang(self, _: object) -> None:
+        if not self._hang_up.done():
+            self._hang_up.set_result(None)
+
+    def _flush(self) -> None:
+        """Tell what edits changed, and send what has gathered."""
+        with self.lock:
+            self._scheduled = False
+            steps, self._steps = self._steps, []
+            pushes = self.replica.outgoing() if self._socket is not None else []
+        for step in steps:
+            self._tell(step)
+        self._send(pushes)
+        if self._socket is not None and self.replica.link is Link.LIVE:
+            asked = [n for n in self._barriers if n not in self._asked]
+            self._asked.update(asked)
+            self._send([m.Barrier(n) for n in asked])
+
+    def _send(self, frames: list[Any]) -> None:
+        if self._socket is None:
+            return
+        for frame in frames:
+            raw = encode(frame, self._format)
+            with contextlib.suppress(WebSocketError):  # it is closed; the reading side says so
+                self._socket.write_message(raw, binary=self._format == "msgpack")
+
+    def _after(self, step: Step) -> None:
+        """What follows from a step: frames first, then what is told, in one order for everybody (R8)."""
+        with self.lock:
+            steps, self._steps = self._steps, []
+        for earlier in steps:
+            self._tell(earlier)
+        self._send(step.send)
+        if self.replica.link is Link.LIVE and self.status != "live":
+            self.trouble = None
+            self._become("live")
+        self._tell(step)
+        for barrier in step.barriers:
+            if (done := self._barriers.pop(barrier.n, None)) is not None:
+                done.set_result(None)
+        if step.rewound:
+            log.warning("Room %s: %s", self.room, step.rewound)
+        if step.failed is not None:
+            self._fail(step.failed, final=True)
+        elif isinstance(step.ended, m.Error):
+            kind = PermissionDenied if step.ended.kind == "forbidden" else None
+            error = kind(step.ended.message) if kind else ProtocolError(step.ended.kind, step.ended.message)
+            self._fail(error, final=step.ended.retry == "never")
+            self._hang(None)
+        elif isinstance(step.ended, m.Bye):
+            self.trouble = NotConnected(step.ended.reason)
+            self._hang(None)
+
+    def _tell(self, step: Step) -> None:
+        """Followers of each table, then receipts: whoever hears a receipt finds the view as it says."""
+        settled = tuple(step.settled)
+        if step.changed or step.reset or settled or step.peers:
+            for table, reference in self._followers:
+                follower = reference()
+                if follower is None:
+                    continue
+                ids = step.changed.get(table, set()) if table is not None else set().union(*step.changed.values())
+                try:
+                    follower(Changes(frozenset(ids), step.reset, settled))
+                except Exception:  # one follower's mistake is not the others'
+                    log.exception("A follower of %s failed", table)
+        for each in settled:
+            receipt = self._receipts.pop(each.ticket, None)
+            if receipt is not None:
+                receipt._settle(each.value, each.error)
+
+    def _become(self, status: str) -> None:
+        if status == self.status:
+            return
+        self.status = status
+        if status == "live" and not self.first.done():
+            self.first.set_result(None)
+        self._tell(Step(peers=True))
+
+    def _fail(self, error: PartySyncError, *, final: bool = False) -> None:
+        self.trouble = error
+        if not self.first.done():
+            self.first.set_exception(error)
+        if final:
+            self._closing = True
+            self.status = "failed"
+            self._turned.set()
+
+    def _end(self) -> None:
+        """For good: nobody is left waiting."""
+        if self.status != "failed":
+            self._become("closed")
+        reason = str(self.trouble) if self.status == "failed" else "it was closed first"
+        with self.lock:
+            pending = {each.ticket: each.mutation for each in self.replica.pending}
+        for ticket, receipt in self._receipts.items():
+            mutation = pending.get(ticket)
+            args = mutation.args if mutation else {}
+            text = f"The room {self.room!r} has not said what became of {receipt.name}: {reason}."
+            receipt._settle(None, OutcomeUnknown(text, receipt.name, args))
+        self._receipts.clear()
+        for done in self._barriers.values():
+            done.set_exception(NotConnected(f"The room {self.room!r} ended while it was being synced: {reason}."))
+        self._barriers.clear()
+        self._tell(Step(peers=True))
+
+
+def _refusal(error: HTTPClientError, url: str) -> PartySyncError:
+    """The server's sentence, if it sent one."""
+    try:
+        said = json.loads(error.response.body if error.response else b"")
+        kind, message = said["error"], said["message"]
+    except (ValueError, KeyError, TypeError):
+        return NotConnected(f"{url} answers {error.code} and is no room server, or an older one. Check the address.")
+    if error.code == 403:
+        return PermissionDenied(message)
+    return NotConnected(message) if kind == "storage" else ProtocolError(kind, message)

@@ -1,0 +1,40 @@
+"""
+A claim: a file that one process holds until it ends, however it ends.
+
+The lock is SQLite's own on an empty database, so it works wherever SQLite does, and goes with the process (kill -9
+included). Beside it stands who holds it, for the sentence that the next one gets.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import apsw
+
+from .errors import StorageFailed
+
+
+class Claim:
+    """Held from construction until ``release``. Raises StorageFailed, with the holder, when another process has it."""
+
+    def __init__(self, path: Path, who: str) -> None:
+        self._note = path.with_suffix(".owner")
+        self._connection = apsw.Connection(os.fspath(path))
+        try:
+            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._connection.execute("BEGIN EXCLUSIVE")
+        except apsw.BusyError:
+            self._connection.close()
+            raise StorageFailed(f"{path.parent} is in use by {self._holder()}. Stop that one, or use another folder.")
+        self._note.write_text(who)
+
+    def _holder(self) -> str:
+        try:
+            return self._note.read_text()
+        except OSError:  # it has the lock, and has not said yet who it is
+            return "another process"
+
+    def release(self) -> None:
+        self._note.unlink(missing_ok=True)
+        self._connection.close()

@@ -1,0 +1,95 @@
+"""
+Frames to bytes and back, strictly: what one side can encode, every other side can decode.
+
+JSON here is RFC 8259 with no NaN, no Infinity, no lone surrogate (a browser's ``JSON.parse`` refuses the first two)
+and no integer beyond 64 bits (SQLite has no more). MessagePack is held to the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from .errors import MutationRejected, ProtocolError
+from .messages import Down, Up
+
+Format = Literal["json", "msgpack"]
+
+SUBPROTOCOLS: dict[str, Format] = {"partysync.v1+json": "json", "partysync.v1+msgpack": "msgpack"}
+
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+F = TypeVar("F")
+
+MAX_DEPTH = 64  # of nested lists and maps in one value
+
+_encode: dict[Format, Callable[[Any], bytes]] = {
+    "json": msgspec.json.Encoder().encode,
+    "msgpack": msgspec.msgpack.Encoder().encode,
+}
+_decode_up: dict[Format, Callable[[bytes], Up]] = {
+    "json": msgspec.json.Decoder(Up).decode,
+    "msgpack": msgspec.msgpack.Decoder(Up).decode,
+}
+_decode_down: dict[Format, Callable[[bytes], Down]] = {
+    "json": msgspec.json.Decoder(Down).decode,
+    "msgpack": msgspec.msgpack.Decoder(Down).decode,
+}
+
+
+def encode(frame: Up | Down, format: Format) -> bytes:
+    """The bytes of ``frame``. Free values inside it have passed ``check_value`` before it was built."""
+    return _encode[format](frame)
+
+
+def decode_up(raw: bytes, format: Format) -> Up:
+    """A client's frame, or ProtocolError with what is wrong in it. Never any other exception."""
+    return _decode(_decode_up[format], raw)
+
+
+def decode_down(raw: bytes, format: Format) -> Down:
+    """A server's frame, or ProtocolError."""
+    return _decode(_decode_down[format], raw)
+
+
+def _decode(decoder: Callable[[bytes], F], raw: bytes) -> F:
+    try:
+        frame = decoder(raw)
+        for value in getattr(frame, "free_values", tuple)():
+            check_value(value)
+    except MutationRejected as error:
+        raise ProtocolError("bad-frame", f"This frame holds a value that cannot travel: {error}") from None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, OverflowError) as error:
+        raise ProtocolError("bad-frame", f"This frame cannot be read: {error}.") from None
+    return frame
+
+
+def check_value(value: object, depth: int = 0) -> None:
+    """Raise MutationRejected('bad-value') unless ``value`` is plain data every codec here carries unchanged."""
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise MutationRejected("bad-value", f"{value!r} holds half a surrogate pair, which is not text.") from None
+    elif isinstance(value, int):
+        if not INT_MIN <= value <= INT_MAX:
+            raise MutationRejected("bad-value", f"{value} does not fit in 64 bits. Keep such a number as text.")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise MutationRejected("bad-value", f"{value} is not a number that can be shared. Use None for 'no value'.")
+    elif isinstance(value, list | tuple | dict):
+        if depth == MAX_DEPTH:
+            raise MutationRejected("bad-value", f"A value is nested more than {MAX_DEPTH} deep.")
+        if isinstance(value, dict):
+            for key in value:
+                if not isinstance(key, str):
+                    raise MutationRejected("bad-value", f"The key {key!r} is not text.")
+                check_value(key)
+        for item in value.values() if isinstance(value, dict) else value:
+            check_value(item, depth + 1)
+    else:
+        raise MutationRejected("bad-value", f"A {type(value).__name__} ({value!r:.80}) is not plain data.")

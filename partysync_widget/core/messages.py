@@ -1,0 +1,232 @@
+"""
+The frames: every message between a kernel and a room, one struct each, tagged by ``type``.
+
+::
+
+    up     hello  push  seen  presence  barrier  ping
+    down   welcome  delta  begin part end  peers  barrier  pong  error  bye
+
+A row travels as ``[position, id, value, …]``, its values in the order of the column names that stand beside it in the
+same frame, so a new column breaks nobody. ``position`` is the row's place in the order of insertion. Unknown fields
+are skipped, so that a frame can grow; an unknown type is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+PROTOCOL = 1  # raised with every change that an older side could not understand
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Mid = Annotated[int, Meta(ge=1, le=2**53)]
+Name = Annotated[str, Meta(max_length=256)]
+
+ColumnType = Literal["text", "integer", "real", "boolean", "json", "datetime", "date", "choice", "bytes"]
+Retry = Literal["now", "backoff", "never"]
+
+
+class Column(Struct, frozen=True, omit_defaults=True):
+    """One column of a table as both sides know it: its type, and what a value must be."""
+
+    name: Name
+    type: ColumnType
+    required: bool = False
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+
+class TableSpec(Struct, frozen=True, omit_defaults=True):
+    """A table and its columns, ``id`` not among them: every row has that."""
+
+    name: Name
+    columns: tuple[Column, ...]
+
+
+class TableChange(Struct, omit_defaults=True):
+    """The net change of one table: rows as they are now, and ids that are gone."""
+
+    table: Name
+    columns: list[str]
+    put: list[list[Any]] = []
+    gone: list[str] = []
+
+
+class Result(Struct, omit_defaults=True):
+    """What became of one mutation: ``value`` if it was accepted, ``code`` and ``message`` if it was rejected."""
+
+    client: Name
+    mid: Mid
+    value: Any = None
+    code: str | None = None
+    message: str | None = None
+
+
+class Mutation(Struct):
+    """One call of a mutator. ``mid`` counts 1, 2, 3 … within its client."""
+
+    mid: Mid
+    name: Name
+    args: dict[str, Any]
+
+
+class Peer(Struct, omit_defaults=True):
+    """Somebody in the room, as the server vouches for them, and what they say of themselves (``state``)."""
+
+    name: Name
+    color: Name = ""
+    state: dict[str, Any] = {}
+
+
+class Limits(Struct):
+    """What the room takes: bytes in one frame, mutations in one push."""
+
+    frame: int
+    mutations: int
+
+
+# --- up -------------------------------------------------------------------------------------------------------------
+
+
+class Hello(Struct, tag="hello", omit_defaults=True):
+    """Who I am and what I hold. Sent first, and again whenever I find that a frame is missing."""
+
+    protocol: int
+    client: Name
+    party: Name = ""  # fingerprint of the party's class here; empty where there is none
+    epoch: Name = ""  # what I hold: nothing, or a version of an epoch
+    version: Count = 0
+    settled: Count = 0  # the highest mid of mine that I know to be decided
+    name: Name = ""
+    color: Name = ""
+
+
+class Push(Struct, tag="push"):
+    """Mutations, in order, for the incarnation of the room that I was welcomed by."""
+
+    epoch: Name
+    mutations: list[Mutation]
+
+    def free_values(self) -> Iterator[Any]:
+        return (mutation.args for mutation in self.mutations)
+
+
+class Seen(Struct, tag="seen"):
+    """I have settled everything up to ``mid``; its results may be forgotten."""
+
+    mid: Count
+
+
+class Presence(Struct, tag="presence"):
+    """What I show of myself; the last one counts. Never stored."""
+
+    state: dict[str, Any]
+
+    def free_values(self) -> Iterator[Any]:
+        yield self.state
+
+
+class Barrier(Struct, tag="barrier", omit_defaults=True):
+    """Up: tell me when all that I sent is decided. Down: it is, by ``version``, and you have been sent that."""
+
+    n: Count
+    version: Count = 0
+
+
+class Ping(Struct, tag="ping"):
+    """I am here, at ``version``."""
+
+    version: Count
+
+
+Up = Hello | Push | Seen | Presence | Barrier | Ping
+
+# --- down -----------------------------------------------------------------------------------------------------------
+
+
+class Welcome(Struct, tag="welcome", omit_defaults=True):
+    """The room's answer to hello; a delta or a snapshot follows at once.
+
+    ``known`` is false when this history does not contain what the client has seen, ``reason`` then says so in a
+    sentence: the client keeps nothing, and takes a new id (R10).
+    """
+
+    protocol: int
+    epoch: Name
+    version: Count
+    last_mid: Count
+    limits: Limits
+    party: Name
+    mutators: list[str]
+    known: bool = True
+    reason: str = ""
+    peers: dict[str, Peer] = {}
+
+
+class Delta(Struct, tag="delta", omit_defaults=True):
+    """Everything decided after version ``base`` up to ``version``: rows, new tables, acks and results, at once (R2)."""
+
+    epoch: Name
+    base: Count
+    version: Count
+    tables: list[TableChange] = []
+    schema: list[TableSpec] = []
+    acks: dict[str, int] = {}
+    results: list[Result] = []
+
+
+class Begin(Struct, tag="begin", omit_defaults=True):
+    """A large delta, or with no ``base`` a snapshot, follows in parts; it counts only when its end is here (R8)."""
+
+    epoch: Name
+    base: int | None = None
+    schema: list[TableSpec] = []
+
+
+class Part(Struct, tag="part", omit_defaults=True):
+    """Some of the rows of what has begun, and tables that came or grew meanwhile."""
+
+    tables: list[TableChange]
+    schema: list[TableSpec] = []
+
+
+class End(Struct, tag="end", omit_defaults=True):
+    """The last of what has begun: the version it leads to, the acks and results that belong to it."""
+
+    version: Count
+    acks: dict[str, int] = {}
+    results: list[Result] = []
+
+
+class Peers(Struct, tag="peers"):
+    """Who came, changed or (``None``) left."""
+
+    peers: dict[str, Peer | None]
+
+
+class Pong(Struct, tag="pong"):
+    """I am here too, and ``version`` is the last that I sent you (R3)."""
+
+    version: Count
+
+
+class Error(Struct, tag="error"):
+    """The room will not go on with this session. ``retry`` says whether to come back."""
+
+    kind: Literal[
+        "bad-frame", "too-large", "gap", "stale-epoch", "replaced", "storage", "protocol", "schema", "forbidden", "busy"
+    ]
+    message: str
+    retry: Retry
+
+
+class Bye(Struct, tag="bye", omit_defaults=True):
+    """The server is going away on purpose. Come back after ``after`` seconds."""
+
+    reason: str
+    after: float = 0.0
+
+
+Down = Welcome | Delta | Begin | Part | End | Peers | Barrier | Pong | Error | Bye

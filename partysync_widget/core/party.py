@@ -1,0 +1,152 @@
+"""
+Parties: what the rooms of one kind have in common, their tables and their mutators.
+
+A party is one small class. Its code runs twice, in the kernel as a guess and in the room as the truth, so a mutator
+takes everything it needs as arguments (ids, times, random numbers) and touches nothing but ``tx``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from .codec import check_value
+from .columns import column
+from .errors import MutationRejected, SchemaMismatch
+from .messages import Column
+
+Durability = Literal["power", "process"]
+
+ROW_MUTATORS = ("insert", "insert_rows", "update", "upsert", "delete", "batch")
+TABLE_MUTATORS = ("create_table", "add_column")
+
+
+class Mutator:
+    """A named function that changes rows, and the shape of its arguments."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.name = function.__name__
+        self.__doc__ = function.__doc__
+        parameters = list(inspect.signature(function).parameters.values())
+        if not parameters or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY) for p in parameters):
+            raise TypeError(
+                f"The mutator {self.name} must be written as `def {self.name}(tx, first: str, …)`: tx, then arguments "
+                f"by name, no *args and no **kwargs."
+            )
+        self._parameters = parameters[1:]
+        self._shape: type[msgspec.Struct] | None = None
+
+    @property
+    def shape(self) -> type[msgspec.Struct]:
+        """The arguments as a struct; made late, so that annotations may name classes defined below the party."""
+        if self._shape is None:
+            mine = {p.name: p.annotation for p in self._parameters if p.annotation is not p.empty}
+            hints = typing.get_type_hints(types.SimpleNamespace(__annotations__=mine), self.function.__globals__)
+            fields: list[Any] = [
+                (p.name, hints.get(p.name, Any))
+                if p.default is p.empty
+                else (p.name, hints.get(p.name, Any), p.default)
+                for p in self._parameters
+            ]
+            self._shape = msgspec.defstruct(self.name, fields, kw_only=True, forbid_unknown_fields=True)
+        return self._shape
+
+    @property
+    def usage(self) -> str:
+        """How it is called: its name and its arguments."""
+        return f"{self.name}({', '.join(map(str, self._parameters))})".replace("'", "")
+
+    def plain(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """``args`` as they travel: checked against the shape, datetimes and the like as text.
+
+        Raises MutationRejected('bad-arguments') with the argument and what it should be.
+        """
+        try:
+            plain = {name: msgspec.to_builtins(value) for name, value in args.items()}
+        except (TypeError, ValueError) as error:
+            raise MutationRejected("bad-arguments", f"{self.name} was called with a value that cannot travel: {error}")
+        check_value(plain)
+        self.bound(plain)
+        return plain
+
+    def bound(self, plain: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments from the wire as the function takes them."""
+        try:
+            struct = msgspec.convert(dict(plain), self.shape)
+        except msgspec.ValidationError as error:
+            raise MutationRejected(
+                "bad-arguments", f"{self.usage} was called wrongly: {error}."
+            ) from None
+        return {name: getattr(struct, name) for name in self.shape.__struct_fields__}
+
+
+def mutator(function: Callable[..., Any]) -> Any:
+    """Mark a function in the body of a Party as one of its mutators: ``def name(tx, argument: type, …)``.
+
+    It changes rows with ``tx.sql``, ``tx.insert``, ``tx.update``, ``tx.upsert``, ``tx.delete``, reads with ``tx.sql``
+    and ``tx.get``, and refuses by raising. What it returns is the receipt's result, in the room's version.
+    """
+    return Mutator(function)
+
+
+class Party:
+    """A kind of room. Subclass it, write ``schema`` and mutators.
+
+    ``schema``      CREATE TABLE statements; each table STRICT, with ``id TEXT PRIMARY KEY NOT NULL``.
+    ``types``       what SQL cannot say: ``{"todos": {"done": bool, "due": datetime.date}}``.
+    ``built_in``    which built-in mutators its rooms take; ``()`` leaves only the party's own.
+    ``durability``  "power": an accepted mutation survives power loss; "process": only the end of the process.
+    """
+
+    name: ClassVar[str] = ""  # the class's name in kebab-case, unless set
+    schema: ClassVar[str] = ""
+    types: ClassVar[dict[str, dict[str, Any]]] = {}
+    built_in: ClassVar[tuple[str, ...]] = ROW_MUTATORS
+    durability: ClassVar[Durability] = "power"
+    mutators: ClassVar[dict[str, Mutator]] = {}
+
+    def __init_subclass__(cls) -> None:
+        if "name" not in cls.__dict__:
+            cls.name = kebab(cls.__name__)
+        if unknown := set(cls.built_in) - {*ROW_MUTATORS, *TABLE_MUTATORS}:
+            raise SchemaMismatch(f"{cls.__name__}.built_in names {sorted(unknown)}, which are not built in.")
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Mutator)}
+        for name in own:
+            if name in cls.built_in:
+                raise SchemaMismatch(f"{cls.__name__} has a mutator {name!r}, which is built in. Give it another name.")
+        cls.mutators = {**cls.mutators, **own}
+
+    @classmethod
+    def column_types(cls) -> dict[str, dict[str, Column]]:
+        """``types`` as columns."""
+        return {
+            table: {name: column(kind, name=name) for name, kind in kinds.items()} for table, kinds in cls.types.items()
+        }
+
+    @classmethod
+    def fingerprint(cls) -> str:
+        """A short hash of what the two sides must agree on: the schema and the mutators' names and arguments."""
+        text = [cls.name, " ".join(cls.schema.split()), repr(sorted(cls.built_in))]
+        text += [f"{name}{inspect.signature(each.function)}" for name, each in sorted(cls.mutators.items())]
+        text += [repr((table, sorted(kinds.items()))) for table, kinds in sorted(cls.column_types().items())]
+        return hashlib.sha256("\n".join(text).encode()).hexdigest()[:16]
+
+
+class Main(Party):
+    """The party of a room that nobody declared one for: its tables are made from notebooks."""
+
+    name = "main"
+    built_in = ROW_MUTATORS + TABLE_MUTATORS
+
+
+def kebab(name: str) -> str:
+    """``TodoList`` as ``todo-list``, the form a party has in a URL."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).replace("_", "-").lower()

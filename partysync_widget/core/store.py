@@ -1,0 +1,426 @@
+"""
+A store: one room's tables in one SQLite database, in the room's file or in a kernel's memory.
+
+Both sides run the same mutators on it. Triggers note every row that changes (``stamp_sql``), whatever SQL changed it,
+so what a mutation did is a query and not a guess.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+import apsw
+import msgspec
+
+from . import schema as ddl
+from .built_in import BUILT_IN
+from .codec import check_value
+from .columns import bind
+from .errors import MutationRejected, ProtocolError, SchemaMismatch, StorageFailed
+from .messages import Column, TableChange, TableSpec
+from .party import Mutator, Party
+from .refusals import STORAGE_ERRORS, explain
+from .transaction import Transaction
+
+_ID = Column(name="id", type="text", required=True)
+_READS = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
+_WRITES = _READS | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE}
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A table, its columns by name, and the statements that touch its rows."""
+
+    key: int
+    spec: TableSpec
+    version: int
+    _sql: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column:
+        """The column called ``name``, or MutationRejected('unknown-column')."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            known = ", ".join(column.name for column in self.spec.columns)
+            raise MutationRejected(
+                "unknown-column", f"{self.spec.name} has no column {name!r:.100}. It has: id, {known}."
+            ) from None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {"id": _ID, **{column.name: column for column in self.spec.columns}}
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [column.name for column in self.spec.columns]
+
+    @cached_property
+    def blobs(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.spec.columns if column.type == "bytes")
+
+    @cached_property
+    def select(self) -> str:
+        """``SELECT position, id, value … FROM the table``, values in the order of ``names``."""
+        columns = ", ".join(["t.rowid", "t.id", *(f"t.{ddl.quote(name)}" for name in self.names)])
+        return f"SELECT {columns} FROM {ddl.quote(self.spec.name)} AS t"
+
+    @cached_property
+    def delete_sql(self) -> str:
+        return f"DELETE FROM {ddl.quote(self.spec.name)} WHERE id = ?"
+
+    def insert_sql(self, names: tuple[str, ...]) -> str:
+        return self._cached(("INSERT", *names), f"INSERT INTO {ddl.quote(self.spec.name)} ({{}}) VALUES ({{}})")
+
+    def put_sql(self, names: tuple[str, ...]) -> str:
+        """A row of a frame over whatever has its id or its position: those are in the same frame, or gone."""
+        insert = f"INSERT OR REPLACE INTO {ddl.quote(self.spec.name)} ({{}}) VALUES ({{}})"
+        return self._cached(("PUT", *names), insert, "rowid", "id")
+
+    def update_sql(self, names: tuple[str, ...]) -> str:
+        key = ("UPDATE", *names)
+        if key not in self._sql:
+            sets = ", ".join(f"{ddl.quote(name)} = ?" for name in names)
+            self._sql[key] = f"UPDATE {ddl.quote(self.spec.name)} SET {sets} WHERE id = ?"
+        return self._sql[key]
+
+    def _cached(self, key: tuple[str, ...], template: str, *first: str) -> str:
+        if key not in self._sql:
+            columns = [*first, *(ddl.quote(name) for name in key[1:])]
+            self._sql[key] = template.format(", ".join(columns), ", ".join("?" * len(columns)))
+        return self._sql[key]
+
+
+class Store:
+    """Tables, their stamps, and the version they are at. Not thread-safe: its owner sees to that."""
+
+    def __init__(self, connection: apsw.Connection, party: type[Party]) -> None:
+        self.connection = connection
+        self.party = party
+        self._tables: dict[str, StoredTable] | None = None
+        self._writing = False
+        self._guarding = False
+        connection.authorizer = self._authorize
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
+        self.execute("PRAGMA foreign_keys=ON")
+        self.execute("PRAGMA temp_store=MEMORY")
+
+    @classmethod
+    def memory(cls, party: type[Party]) -> Store:
+        """An empty store in memory."""
+        store = cls(apsw.Connection(":memory:"), party)
+        store.create()
+        return store
+
+    # --- making ---------------------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Our own tables and the party's, in a database that has none."""
+        self.execute(files(__package__).joinpath("store.sql").read_text())
+        try:
+            self.execute(self.party.schema)
+        except apsw.Error as error:
+            raise SchemaMismatch(f"The schema of party {self.party.name!r} is not valid SQL: {error}.") from None
+        for spec in ddl.introspect(self.connection, self.party.column_types()):
+            self._register(spec)
+
+    def create_table(self, spec: TableSpec) -> None:
+        """Make a declared table, or find it there with these very columns."""
+        ddl.check_table_name(spec.name)
+        ddl.check_columns(spec.name, spec.columns)
+        for name, entry in self.tables.items():
+            if name == spec.name and entry.spec.columns == spec.columns:
+                return
+            if name.lower() == spec.name.lower():
+                has = ", ".join(f"{column.name} {column.type}" for column in entry.spec.columns)
+                raise MutationRejected(
+                    "table-exists", f"There is a table {name!r} already, with the columns {has}. Choose another name."
+                )
+        self.execute(ddl.create_table_sql(spec))
+        self._register(spec)
+
+    def add_column(self, table: str, column: Column) -> None:
+        """Add a declared column to a table, or find it there the same."""
+        entry = self.table(table)
+        if column in entry.spec.columns:
+            return
+        ddl.check_columns(table, (*entry.spec.columns, column))
+        if column.required and column.default is None and self.count(table):
+            raise MutationRejected(
+                "missing-value", f"{table} has rows, so the required column {column.name!r} needs a default."
+            )
+        self.execute(f"ALTER TABLE {ddl.quote(table)} ADD COLUMN {ddl.column_sql(column)}")
+        self._save(TableSpec(name=table, columns=(*entry.spec.columns, column)))
+        if column.default is not None:  # every row has changed, though no trigger fires for it
+            self.execute(
+                "INSERT INTO _partysync_rows (tbl, id, version, dead) "
+                f"SELECT ?, id, ?, 0 FROM {ddl.quote(table)} WHERE true "
+                "ON CONFLICT (tbl, id) DO UPDATE SET version = excluded.version, dead = 0",
+                (entry.key, self.version),
+            )
+
+    def adopt(self, specs: Iterable[TableSpec]) -> None:
+        """Tables as the room has them: make what is missing here, add the columns that are new."""
+        for spec in specs:
+            entry = self.tables.get(spec.name)
+            if entry is None:
+                self.execute(ddl.create_table_sql(spec))
+                self._register(spec)
+            elif entry.spec != spec:
+                for column in spec.columns:
+                    if column not in entry.spec.columns:
+                        self.execute(f"ALTER TABLE {ddl.quote(spec.name)} ADD COLUMN {ddl.column_sql(column)}")
+                self._save(spec)
+
+    def _register(self, spec: TableSpec) -> None:
+        self.execute(
+            "INSERT INTO _partysync_tables (name, spec, version) VALUES (?, ?, ?)",
+            (spec.name, msgspec.json.encode(spec).decode(), self.version),
+        )
+        self.execute(ddl.stamp_sql(spec.name, self.connection.last_insert_rowid()))
+        self._tables = None
+
+    def _save(self, spec: TableSpec) -> None:
+        self.execute(
+            "UPDATE _partysync_tables SET spec = ?, version = ? WHERE name = ?",
+            (msgspec.json.encode(spec).decode(), self.version, spec.name),
+        )
+        self._tables = None
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The room's counter as this store has it; the triggers read it too."""
+        return self.meta("version")
+
+    @version.setter
+    def version(self, version: int) -> None:
+        self.set_meta("version", version)
+
+    def meta(self, key: str) -> Any:
+        return self.execute("SELECT value FROM _partysync_meta WHERE key = ?", (key,)).get
+
+    def set_meta(self, key: str, value: int | str) -> None:
+        self.execute(
+            "INSERT INTO _partysync_meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )
+
+    @property
+    def tables(self) -> dict[str, StoredTable]:
+        """Tables by name, in the order they were made."""
+        if self._tables is None:
+            self._tables = {
+                name: StoredTable(key, msgspec.json.decode(spec, type=TableSpec), version)
+                for key, name, spec, version in self.execute(
+                    "SELECT key, name, spec, version FROM _partysync_tables ORDER BY key"
+                )
+            }
+        return self._tables
+
+    def table(self, name: str) -> StoredTable:
+        """The table called ``name``, or MutationRejected('unknown-table')."""
+        try:
+            return self.tables[name]
+        except (KeyError, TypeError):
+            known = ", ".join(self.tables) or "none yet"
+            raise MutationRejected(
+                "unknown-table", f"There is no table {name!r:.100} in this room. It has: {known}."
+            ) from None
+
+    def count(self, table: str) -> int:
+        found: int = self.execute(f"SELECT count(*) FROM {ddl.quote(self.table(table).spec.name)}").get
+        return found
+
+    def fetch(self, table: str, ids: Iterable[str]) -> dict[str, tuple[Any, ...]]:
+        """``(position, id, value, …)`` by id, for those that are there."""
+        select = f"{self.table(table).select} WHERE t.id = ?"
+        rows = (self.execute(select, (id,)).fetchone() for id in ids)
+        return {row[1]: row for row in rows if row is not None}
+
+    def rows(self, table: str, *, after: int | None = None, most: int = -1) -> list[tuple[Any, ...]]:
+        """``(position, id, value, …)`` in the order of insertion, from after a position, at most so many."""
+        entry = self.table(table)
+        if after is None:
+            return self.execute(f"{entry.select} ORDER BY t.rowid LIMIT ?", (most,)).fetchall()
+        return self.execute(f"{entry.select} WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?", (after, most)).fetchall()
+
+    def touched(self, since: int) -> dict[str, set[str]]:
+        """Ids of the rows that were changed after version ``since``, by table."""
+        found = {}
+        for name, entry in self.tables.items():
+            rows = self.execute("SELECT id FROM _partysync_rows WHERE tbl = ? AND version > ?", (entry.key, since))
+            if ids := {id for (id,) in rows}:
+                found[name] = ids
+        return found
+
+    def changes_since(self, cursor: int) -> list[TableChange]:
+        """The net change from version ``cursor`` to now, deletions included; the caller has looked at the horizon."""
+        changes = []
+        for name, entry in self.tables.items():
+            # CROSS JOIN fixes the order: first the few stamps by their index, then their rows (sqlite.org/optoverview)
+            put = self.execute(
+                f"{entry.select.replace(' FROM ', ' FROM _partysync_rows AS r CROSS JOIN ', 1)} "
+                "ON t.id = r.id WHERE r.tbl = ? AND r.version > ? AND r.dead = 0 ORDER BY r.version, t.rowid",
+                (entry.key, cursor),
+            ).fetchall()
+            gone = self.execute(
+                "SELECT id FROM _partysync_rows WHERE tbl = ? AND version > ? AND dead = 1", (entry.key, cursor)
+            ).fetchall()
+            if put or gone:
+                changes.append(
+                    TableChange(table=name, columns=entry.names, put=put, gone=[id for (id,) in gone])  # type: ignore[arg-type]
+                )
+        return changes
+
+    def schema_since(self, cursor: int) -> list[TableSpec]:
+        """Tables that were made or got a column after version ``cursor``."""
+        return [entry.spec for entry in self.tables.values() if entry.version > cursor]
+
+    # --- changing -------------------------------------------------------------------------------------------------
+
+    def mutator(self, name: str) -> Mutator:
+        """The party's mutator called ``name``, or MutationRejected('unknown-mutator')."""
+        found = self.party.mutators.get(name) or (BUILT_IN.get(name) if name in self.party.built_in else None)
+        if found is None:
+            known = ", ".join([*self.party.mutators, *self.party.built_in])
+            raise MutationRejected(
+                "unknown-mutator", f"The party {self.party.name!r} has no mutator {name!r:.100}. It has: {known}."
+            )
+        return found
+
+    def run(self, name: str, args: dict[str, Any], *, user: str = "", guess: bool = False) -> Any:
+        """Run one mutator as version ``self.version``, and give what it returned as plain data.
+
+        Raises MutationRejected for whatever the mutator did wrong; the caller rolls its savepoint back. Raises
+        StorageFailed when the database itself failed, and then nothing is known of the transaction.
+        """
+        tx = Transaction(self, user=user, guess=guess)
+        mutator = self.mutator(name)
+        try:
+            value = msgspec.to_builtins(mutator.function(tx, **mutator.bound(args)))
+            check_value(value)
+            if tx.used_sql:
+                self._check_rows()
+        except MutationRejected:
+            raise
+        except STORAGE_ERRORS as error:
+            raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
+        except apsw.Error as error:
+            raise explain(name, error) from error
+        except Exception as error:
+            raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
+        return value
+
+    def _check_rows(self) -> None:
+        """Raise if SQL of the party's own has put into a row what no frame can carry: ±Infinity, broken UTF-8."""
+        for change in self.changes_since(self.version - 1):
+            for row in change.put:
+                for value in row:
+                    if isinstance(value, float):
+                        check_value(value)
+
+    def guarded(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
+        """Run somebody else's SQL: rows as dicts. Only reads, or reads and writes of rows; never our own tables.
+
+        The comment keeps this text apart from ours in the cache of prepared statements, for SQLite asks the
+        authorizer only when it prepares.
+        """
+        marked = f"/* {'tx' if write else 'room'}.sql */ {query}"
+        self._guarding, self._writing = True, write
+        try:
+            cursor = self.connection.execute(marked, tuple(map(bind, args)))
+            try:
+                names = [name for name, *_ in cursor.get_description()]
+            except apsw.ExecutionCompleteError:
+                return []
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+        except apsw.AuthError:
+            does = "read and write rows of its tables" if write else "read"
+            raise MutationRejected(
+                "forbidden", f"SQL here can only {does}: {query!r:.200}. Change rows and tables with mutators."
+            ) from None
+        finally:
+            self._guarding = False
+
+    def _authorize(self, action: int, one: str | None, two: str | None, _schema: str | None, trigger: str | None) -> int:
+        if not self._guarding or (trigger or "").startswith(ddl.RESERVED):
+            return apsw.SQLITE_OK
+        if action not in (_WRITES if self._writing else _READS) or (one or "").lower().startswith(ddl.RESERVED):
+            return apsw.SQLITE_DENY
+        if action == apsw.SQLITE_FUNCTION and two == "load_extension":
+            return apsw.SQLITE_DENY
+        return apsw.SQLITE_OK
+
+    def apply(self, changes: Iterable[TableChange], specs: Iterable[TableSpec] = ()) -> None:
+        """Put rows as the room told them. No trigger and no foreign key acts: their effects are in the frame too."""
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
+        try:
+            self.adopt(specs)
+            for change in changes:
+                self._apply_table(change)
+        except (apsw.Error, MutationRejected, TypeError, ValueError, OverflowError) as error:
+            raise ProtocolError("bad-frame", f"A change from the room does not fit this copy: {error}.") from error
+        finally:
+            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 1)
+            self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+
+    def _apply_table(self, change: TableChange) -> None:
+        entry = self.table(change.table)
+        if change.gone:
+            self.connection.executemany(entry.delete_sql, [(id,) for id in change.gone])
+        if not change.put:
+            return
+        for name in change.columns:
+            entry.column(name)
+        blobs = [index for index, name in enumerate(change.columns, 2) if name in entry.blobs]
+        put = change.put
+        if blobs:
+            put = [[_blob(value) if i in blobs else value for i, value in enumerate(row)] for row in put]
+        self.connection.executemany(entry.put_sql(tuple(change.columns)), put)
+
+    # --- savepoints -----------------------------------------------------------------------------------------------
+
+    def savepoint(self, name: str) -> None:
+        self.execute(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        self.execute(f"RELEASE {name}")
+
+    def undo(self, name: str) -> None:
+        """Back to the savepoint, which stays open."""
+        self.execute(f"ROLLBACK TO {name}")
+        self._look_again()
+
+    def rollback(self) -> None:
+        """Back to what is committed; no savepoint stays open."""
+        self.execute("ROLLBACK")
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """A rollback may have taken tables with it."""
+        if self._tables is not None:
+            have = self.execute("SELECT count(*), total(version) FROM _partysync_tables").fetchone()
+            if have != (len(self._tables), float(sum(entry.version for entry in self._tables.values()))):
+                self._tables = None
+
+    def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> apsw.Cursor:
+        """Our own SQL."""
+        return self.connection.execute(sql, bindings)
+
+    def close(self) -> None:
+        self.connection.authorizer = None  # a cycle, otherwise
+        self.connection.close()
+
+
+def _blob(value: Any) -> Any:
+    return base64.b64decode(value) if isinstance(value, str) else value
+

@@ -1,0 +1,102 @@
+"""
+What a mutator holds: ``tx``, the only thing it may change rows through.
+
+Every method changes the view in a kernel and the truth in the room alike. Names are looked up, values coerced; a
+wrong one raises MutationRejected with a sentence, in the kernel before anything is sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .columns import coerce, present
+from .errors import MutationRejected
+from .messages import Column, TableSpec
+
+if TYPE_CHECKING:
+    from .store import Store, StoredTable
+
+
+class Transaction:
+    """One mutation while it runs. ``user`` is who made it, ``guess`` is true in a kernel and false in the room."""
+
+    def __init__(self, store: Store, *, user: str = "", guess: bool = False) -> None:
+        self._store = store
+        self.user = user
+        self.guess = guess
+        self.used_sql = False  # rows may hold what no column allows; the store looks before it lets them out
+
+    def sql(self, query: str, *args: Any) -> list[dict[str, Any]]:
+        """Run SQL on this room's tables; ``?`` takes the arguments. Rows as dicts, for a query.
+
+        Transactions, PRAGMA, ATTACH and changes of the schema are refused.
+        """
+        self.used_sql = True
+        return self._store.guarded(query, args, write=True)
+
+    def get(self, table: str, id: str, /) -> dict[str, Any] | None:
+        """The row, ``id`` included, or None."""
+        entry = self._store.table(table)
+        row = self._store.fetch(table, [id]).get(id)
+        if row is None:
+            return None
+        values = zip(entry.spec.columns, row[2:], strict=True)
+        return {"id": id, **{column.name: present(column, value) for column, value in values}}
+
+    def insert(self, table: str, /, **values: Any) -> None:
+        """A new row. ``id`` is required: minting one is the caller's, so that both sides use the same."""
+        entry, names, stored = self._coerced(table, values)
+        for column in entry.spec.columns:
+            if column.required and column.default is None and values.get(column.name) is None:
+                raise MutationRejected("missing-value", f"{table}.{column.name} must have a value.")
+        self._store.execute(entry.insert_sql(tuple(names)), stored)
+
+    def update(self, table: str, id: str, /, **values: Any) -> None:
+        """Change some columns of one row; the others stay as they are, whoever wrote them."""
+        entry, names, stored = self._coerced(table, {"id": id, **values})
+        if len(names) == 1:
+            if not self._store.fetch(table, [id]):
+                raise _unknown_row(table, id)
+            return
+        self._store.execute(entry.update_sql(tuple(names[1:])), (*stored[1:], stored[0]))
+        if self._store.connection.changes() == 0:
+            raise _unknown_row(table, id)
+
+    def upsert(self, table: str, /, **values: Any) -> None:
+        """Insert the row, or change these columns of the one that has its id."""
+        if self._store.fetch(table, [values.get("id", "")]):
+            self.update(table, values.pop("id"), **values)
+        else:
+            self.insert(table, **values)
+
+    def delete(self, table: str, id: str, /) -> None:
+        """Delete the row. One that is gone already is no error: two people may delete it at once."""
+        self._store.execute(self._store.table(table).delete_sql, (id,))
+
+    def create_table(self, spec: TableSpec) -> None:
+        """Make a table; nothing to do when it is there with these very columns."""
+        self._store.create_table(spec)
+
+    def add_column(self, table: str, column: Column) -> None:
+        """Add a column; nothing to do when it is there and the same."""
+        self._store.add_column(table, column)
+
+    def run(self, name: str, args: dict[str, Any]) -> Any:
+        """Run another mutator of this party as part of this mutation."""
+        return self._store.mutator(name).function(self, **self._store.mutator(name).bound(args))
+
+    def _coerced(self, table: str, values: dict[str, Any]) -> tuple[StoredTable, list[str], list[Any]]:
+        entry = self._store.table(table)
+        names, stored = [], []
+        for name, value in values.items():
+            names.append(name)
+            stored.append(coerce(entry.column(name), value))
+        if not values.get("id"):
+            raise MutationRejected("missing-value", f"A row of {table} needs an id, which is text and not empty.")
+        return entry, names, stored
+
+
+def _unknown_row(table: str, id: str) -> MutationRejected:
+    return MutationRejected(
+        "unknown-row", f"There is no row {id!r} in {table}. It may have been deleted; insert it again if it is missed."
+    )

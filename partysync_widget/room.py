@@ -1,0 +1,349 @@
+"""
+Rooms, as a notebook holds them: ``connect("genetics-101")`` and what it gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import getpass
+import inspect
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .connection import Changes, Connection, Subscription
+from .core import messages as m
+from .core.codec import check_value
+from .core.columns import column
+from .core.errors import MutationRejected, NotConnected, ProtocolError, SchemaMismatch
+from .core.party import Main, Party
+from .core.replica import Replica
+from .discovery import finder
+from .io_thread import Voice, io_loop, on_io_thread
+from .receipt import Receipt
+
+if TYPE_CHECKING:
+    from .table import Table
+
+_rooms: weakref.WeakSet[Room] = weakref.WeakSet()
+
+
+def connect(
+    room: str,
+    *,
+    url: str | None = None,
+    token: str | None = None,
+    party: type[Party] | str | None = None,
+    user: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    timeout: float = 10,
+) -> Room:
+    """Enter a room; it is made if it is not there.
+
+    ``room``     its name, 1 to 200 printable characters.
+    ``url``      the server's base, ``http(s)://host:port``; without it ``PARTYSYNC_URL``, or this user's own server,
+                 which is started if need be.
+    ``token``    what that server wants to be shown; without it ``PARTYSYNC_TOKEN``.
+    ``party``    a Party subclass, or the name of one that the server has; without it ``main``.
+    ``user``     your name, as the others see it.
+    ``cache``    a path; with it the room opens without a server, and edits made offline survive a restart.
+    ``timeout``  seconds to wait for the first copy of the room.
+
+    Raises NotConnected, PermissionDenied, SchemaMismatch or ProtocolError, each with what to do.
+    """
+    if not isinstance(room, str) or not room.isprintable() or not 0 < len(room) <= 200:
+        raise ProtocolError("bad-room-name", f"A room's name is 1 to 200 printable characters, not {room!r:.80}.")
+    kind, typed = _party(party)
+    replica = Replica(kind, os.urandom(8).hex(), user=user or _user_name(), typed=typed)
+    connection = Connection(replica, room, finder(url, token), party_hint=_hint(kind) if typed else "")
+    entered = Room(room, connection)
+    try:
+        connection.first.result(timeout)
+    except FutureTimeout:
+        entered.close()
+        raise NotConnected(
+            f"The room {room!r} did not open within {timeout} s"
+            + (f": {connection.trouble}" if connection.trouble else ". The server may be busy; pass a longer timeout.")
+        ) from None
+    except BaseException:
+        entered.close()
+        raise
+    return entered
+
+
+def _party(party: type[Party] | str | None) -> tuple[type[Party], bool]:
+    """The class, and whether its code is known here."""
+    if party is None:
+        return Main, True
+    if isinstance(party, type) and issubclass(party, Party) and party is not Party:
+        return party, True
+    if isinstance(party, str):
+        return (Main, True) if party == Main.name else (type(party, (Party,), {"name": party}), False)
+    raise SchemaMismatch(f"party takes a subclass of Party or the name of one, not {party!r:.80}.")
+
+
+def _hint(party: type[Party]) -> str:
+    """Where this user's own server can import the party from; empty if it cannot."""
+    with contextlib.suppress(TypeError, OSError):
+        if party is not Main and party.__module__ != "__main__":
+            depth = len(party.__module__.split("."))
+            folder = Path(inspect.getfile(party)).resolve().parents[depth - 1]
+            return f"{party.__module__}:{party.__qualname__};{folder}"
+    return ""
+
+
+def _user_name() -> str:
+    for variable in ("PARTYSYNC_USER", "JUPYTERHUB_USER"):
+        if found := os.environ.get(variable):
+            return found
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "somebody"
+
+
+class Room:
+    """A room you are in: its tables, its people, its state. Get one from ``connect``; close it, or let it go.
+
+    Everything here may be called from any thread. Reads see the view: what the room has decided, with your own
+    undecided edits over it.
+    """
+
+    def __init__(self, name: str, connection: Connection) -> None:
+        self.name = name
+        self._connection = connection
+        self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
+        self._tables: weakref.WeakValueDictionary[str, Table] = weakref.WeakValueDictionary()
+        self._finalizer = weakref.finalize(self, connection.close)
+        self._finalizer.atexit = False
+        _rooms.add(self)
+
+    # --- what is here ---------------------------------------------------------------------------------------------
+
+    @property
+    def party(self) -> str:
+        """The name of its party."""
+        return self._connection.replica.party.name
+
+    @property
+    def status(self) -> str:
+        """``connecting``, ``live``, ``waiting`` (to try again), ``offline`` (on purpose), ``closed`` or ``failed``."""
+        return self._connection.status
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not live, as a sentence; empty if it is."""
+        trouble = self._connection.trouble
+        return str(trouble) if trouble is not None and self.status != "live" else ""
+
+    @property
+    def version(self) -> int:
+        """The version of the room that this copy has."""
+        return self._connection.replica.cursor
+
+    @property
+    def pending(self) -> int:
+        """How many of your edits the room has not decided."""
+        return len(self._connection.replica.pending)
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of its tables, in the order they were made."""
+        with self._connection.lock:
+            return list(self._connection.replica.view.tables)
+
+    @property
+    def peers(self) -> list[dict[str, Any]]:
+        """Who else is here: name, colour, and what they show of themselves."""
+        with self._connection.lock:
+            found = list(self._connection.replica.peers.values())
+        return [{"name": peer.name, "color": peer.color, **peer.state} for peer in found]
+
+    def table(self, name: str, **columns: Any) -> Table:
+        """The table called ``name``. With columns it is made if it is missing, and gets those that it lacks.
+
+        A column is a Python type (``str int float bool dict list datetime date bytes``), a list of choices, or a type's
+        name: ``room.table("todos", text=str, done=bool, due=datetime.date, size=["S", "M", "L"])``.
+        Raises MutationRejected if it does not exist, SchemaMismatch if a column is of another type.
+        """
+        from .table import Table
+
+        if columns:
+            self._declare(name, [column(kind, name=each) for each, kind in columns.items()])
+        with self._connection.lock:
+            self._connection.replica.view.table(name)
+            found = self._tables.get(name)
+            if found is None:
+                found = self._tables[name] = Table(self, name)
+            return found
+
+    def _declare(self, name: str, columns: list[m.Column]) -> None:
+        with self._connection.lock:
+            entry = self._connection.replica.view.tables.get(name)
+        if entry is None:
+            made = [self._mutate("create_table", {"name": name, "columns": [_plain(each) for each in columns]})]
+        else:
+            have = {each.name: each for each in entry.spec.columns}
+            for each in columns:
+                if each.name in have and (have[each.name].type, have[each.name].choices) != (each.type, each.choices):
+                    was = have[each.name]
+                    raise SchemaMismatch(
+                        f"{name}.{each.name} is {was.type}{f' {list(was.choices)}' if was.choices else ''} in this room, "
+                        f"not {each.type}{f' {list(each.choices)}' if each.choices else ''}. Use another name."
+                    )
+            missing = [each for each in columns if each.name not in have]
+            made = [self._mutate("add_column", {"table": name, "column": _plain(each)}) for each in missing]
+        if self.status == "live" and not on_io_thread():
+            for receipt in made:
+                try:
+                    receipt.result(10)
+                except MutationRejected as error:
+                    raise SchemaMismatch(error.message) from None
+                except NotConnected:  # it is kept, and decided later
+                    break
+
+    # --- doing ----------------------------------------------------------------------------------------------------
+
+    def sql(self, query: str, *args: Any) -> list[dict[str, Any]]:
+        """Ask the view, in SQL; ``?`` takes the arguments. Rows as dicts. Reads only.
+
+        Values are as SQLite has them: booleans 0 and 1, datetimes ISO 8601 text, JSON text.
+        """
+        from .core.refusals import explain_query
+
+        with self._connection.lock:
+            view = self._connection.replica.view
+            with explain_query(query):
+                return view.guarded(query, args, write=False)
+
+    def mutate(self, name: str, /, **args: Any) -> Receipt:
+        """Call a mutator of the room's party. It shows here at once; the receipt has the room's word."""
+        replica = self._connection.replica
+        own = replica.party.mutators.get(name)
+        plain = own.plain(args) if own is not None else _plain(args)
+        return self._mutate(name, plain)
+
+    def _mutate(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
+        batch = self._batch.get()
+        if batch is not None:
+            return batch._add(name, args, id)
+        return self._connection.mutate(name, args, id=id)
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Several edits as one: ``with room.batch():`` all of them are kept, or none.
+
+        They show, and are sent, when the block ends; an exception in it drops them all.
+        """
+        batch = Batch()
+        token = self._batch.set(batch)
+        try:
+            yield batch
+        finally:
+            self._batch.reset(token)
+        if batch.steps:
+            args = {"steps": [list(step) for step in batch.steps]}
+            decided = self._connection.mutate("batch", args)
+            batch.receipt.mid = decided.mid
+            decided._future.add_done_callback(batch._decided)
+        else:
+            batch.receipt._settle([], None)
+
+    def sync(self, timeout: float | None = None) -> None:
+        """Wait until everything you sent is decided, and everything decided so far is here.
+
+        Raises NotConnected when that takes longer than ``timeout`` seconds.
+        """
+        if on_io_thread():
+            raise RuntimeError("room.sync() was called on PartySync's I/O thread, which would wait for itself.")
+        try:
+            self._connection.barrier().result(timeout)
+        except FutureTimeout:
+            why = f" {self.trouble}" if self.trouble else ""
+            raise NotConnected(f"The room {self.name!r} was not in step within {timeout} s.{why}") from None
+
+    def present(self, **state: Any) -> None:
+        """Show something of yourself to the others, until you leave: ``room.present(mood="curious")``."""
+        self._connection.present(_plain(state))
+
+    def offline(self) -> None:
+        """Cut the line on purpose. Edits go on, and wait."""
+        self._connection.want(False)
+
+    def online(self) -> None:
+        """Mend the line: what waited is sent, what was missed arrives."""
+        self._connection.want(True)
+
+    def observe(self, function: Callable[[Room], object]) -> Subscription:
+        """Call ``function(room)`` after anything here has changed: rows, people, or the state of the line."""
+        voice, me = Voice(), weakref.ref(self)
+
+        def say(_: Changes) -> None:
+            if (room := me()) is not None:
+                voice.call(function, room)
+
+        return self._connection.follow(None, say)
+
+    def close(self) -> None:
+        """Leave. Receipts that the room has not decided raise OutcomeUnknown."""
+        self._finalizer()
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        waiting = f", {self.pending} pending" if self.pending else ""
+        return f"<Room {self.name!r} of party {self.party!r}: {self.status}, version {self.version}{waiting}>"
+
+    # --- for the widgets ------------------------------------------------------------------------------------------
+
+    @property
+    def io_loop(self) -> asyncio.AbstractEventLoop:
+        return io_loop()
+
+
+class Batch:
+    """The edits of one ``with room.batch()``; ``receipt`` is theirs together."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, dict[str, Any]]] = []
+        self.receipt = Receipt("batch")
+
+    def _add(self, name: str, args: dict[str, Any], id: str | None) -> Receipt:
+        self.steps.append((name, args))
+        part = Receipt(name, id=id)
+        part._future = self.receipt._future
+        return part
+
+    def _decided(self, future: Any) -> None:
+        error = future.exception()
+        self.receipt._settle(None if error else future.result(), error)
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as it travels, or MutationRejected."""
+    try:
+        plain = msgspec.to_builtins(value)
+    except (TypeError, ValueError) as error:
+        raise MutationRejected("bad-arguments", f"A value cannot travel: {error}") from None
+    check_value(plain)
+    return plain
+
+
+@atexit.register
+def _flush_all() -> None:
+    """Give edits that were made just now a moment to leave. Nothing depends on it."""
+    for room in list(_rooms):
+        with contextlib.suppress(Exception):  # the process ends; nobody is left to be told
+            room._connection.flushed(0.5)

@@ -1,0 +1,1 @@
+"""The Tornado room server of PartySync. It loads neither anywidget nor IPython."""

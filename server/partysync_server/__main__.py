@@ -1,0 +1,3 @@
+from partysync_server.cli import main
+
+main()

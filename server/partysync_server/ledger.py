@@ -1,0 +1,247 @@
+"""
+The ledger: a room's durable file, and the one place where a decision becomes one.
+
+::
+
+    begin ─▶ decide, decide, … ─▶ seal ─▶ commit          (fsync; the only call that waits for the disk)
+                                            └─ fails: unknown, never rejected. Close, open again, look (R9)
+
+One process has the file (``locking_mode=EXCLUSIVE``). WAL with ``synchronous=FULL``; no checkpoint inside COMMIT, for
+an error there comes after the commit has happened (sqlite.org/c3ref/wal_hook.html); a checkpoint at every opening, so
+that nothing acknowledged depends on a log whose fsync has failed before (Rebello et al., USENIX ATC 2020).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.errors import MutationRejected, StorageFailed
+from partysync_widget.core.party import Party
+from partysync_widget.core.refusals import STORAGE_ERRORS
+from partysync_widget.core.store import Store
+
+KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
+CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
+
+
+class Verdict(enum.Enum):
+    """What ``decide`` did with a mutation."""
+
+    DECIDED = "decided"
+    DUPLICATE = "duplicate"  # decided before; whoever asks has been told, or is told by the catch-up (R5)
+    GAP = "gap"  # one before it is missing
+
+
+@contextlib.contextmanager
+def storage(doing: str) -> Iterator[None]:
+    """SQLite's errors about the disk, as one sentence."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise StorageFailed("The disk of the room server is full. Free some space; edits wait until then.") from error
+    except (*STORAGE_ERRORS, OSError) as error:
+        raise StorageFailed(f"The room's file failed while {doing}: {error}.") from error
+
+
+class Ledger:
+    """One room's file. Not thread-safe, and not usable while ``commit`` or ``checkpoint`` runs elsewhere."""
+
+    def __init__(self, path: Path, party: type[Party], epoch: str, *, room: str = "") -> None:
+        self.path = path
+        self.epoch = epoch
+        with storage("opening"):
+            new = not path.exists()
+            if new:
+                _create_private(path)
+            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
+            self._connection = apsw.Connection(os.fspath(path), flags=flags)
+            try:
+                self._open(party, room, new)
+            except BaseException:
+                self._connection.close()
+                raise
+        self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
+        self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
+
+    def _open(self, party: type[Party], room: str, new: bool) -> None:
+        try:
+            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._connection.execute("PRAGMA journal_mode=WAL")
+        except apsw.BusyError:
+            raise StorageFailed(f"Another process has the room's file {self.path.name} open.") from None
+        self._connection.wal_autocheckpoint(0)
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        level = "FULL" if party.durability == "power" else "NORMAL"
+        self._connection.execute(f"PRAGMA synchronous={level}")
+        self.store = Store(self._connection, party)
+        fresh = new or not self._connection.execute("SELECT count(*) FROM sqlite_schema").get
+        with self._connection:
+            if fresh:
+                self.store.create()
+                self.store.execute(files(__package__).joinpath("ledger.sql").read_text())
+                self.store.set_meta("party", party.name)
+                self.store.set_meta("fingerprint", party.fingerprint())
+                self.store.set_meta("room", room)
+            self.store.execute(
+                "INSERT INTO _partysync_epochs (epoch, version) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (self.epoch, self.store.version),
+            )
+        self.version: int = self.store.version
+        self.horizon: int = self.store.meta("horizon")
+
+    # --- a turn ---------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        with storage("beginning a turn"):
+            self.store.execute("BEGIN IMMEDIATE")
+
+    def decide(self, client: str, owner: str, mutation: m.Mutation, *, user: str = "") -> Verdict:
+        """Run one mutation in its savepoint and give it the next version, accepted or rejected (R1, R6)."""
+        last = self.last_mid(client)
+        if mutation.mid <= last:
+            return Verdict.DUPLICATE
+        if mutation.mid > last + 1:
+            return Verdict.GAP
+        with storage(f"{mutation.name} ran"):
+            version = self.version + 1
+            self.store.version = version
+            self.store.savepoint("mutation")
+            result = m.Result(client, mutation.mid)
+            try:
+                result.value = self.store.run(mutation.name, mutation.args, user=user)
+            except MutationRejected as error:
+                self.store.undo("mutation")
+                result.code, result.message = error.code, error.message
+            self.store.release("mutation")
+            if result.code is not None or result.value is not None:
+                self.store.execute(
+                    "INSERT INTO _partysync_results (client, mid, version, result) VALUES (?, ?, ?, ?)",
+                    (client, mutation.mid, version, msgspec.json.encode(result).decode()),
+                )
+        self.version = version
+        self._last[client] = mutation.mid
+        self._turn[client] = owner
+        return Verdict.DECIDED
+
+    def seal(self) -> None:
+        """The last statements of a turn: how far each client is, in the transaction with what it did (R5)."""
+        with storage("ending a turn"):
+            self.store.connection.executemany(
+                "INSERT INTO _partysync_clients (id, owner, last_mid, version) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET last_mid = excluded.last_mid, version = excluded.version",
+                [(client, owner, self._last[client], self.version) for client, owner in self._turn.items()],
+            )
+        self._turn.clear()
+
+    def commit(self) -> None:
+        """Make the turn durable. Waits for the disk; run it off the event loop. An error means *unknown*."""
+        with storage("committing"):
+            self._connection.execute("COMMIT")
+
+    def forget_results(self, client: str, mid: int) -> None:
+        """The client has seen its results up to ``mid``. Part of a turn."""
+        self.store.execute("DELETE FROM _partysync_results WHERE client = ? AND mid <= ?", (client, mid))
+
+    def compact(self, keep: int = KEPT_VERSIONS) -> None:
+        """Forget which rows changed, and which are gone, more than ``keep`` versions ago. Part of a turn (R4)."""
+        horizon = self.version - keep
+        if horizon <= self.horizon:
+            return
+        for entry in self.store.tables.values():
+            self.store.execute("DELETE FROM _partysync_rows WHERE tbl = ? AND version <= ?", (entry.key, horizon))
+        self.store.set_meta("horizon", horizon)
+        self.horizon = horizon
+
+    def needs_compaction(self, keep: int = KEPT_VERSIONS) -> bool:
+        return self.version - self.horizon > 2 * keep
+
+    def needs_checkpoint(self) -> bool:
+        return self._log_pages() > CHECKPOINT_PAGES
+
+    def _log_pages(self) -> int:
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size // 4096
+        except OSError:  # there is no log yet
+            return 0
+
+    def checkpoint(self) -> None:
+        """Fold the log into the file. Waits for the disk; run it off the event loop, between turns."""
+        with storage("folding the log into it"):
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    def last_mid(self, client: str) -> int:
+        """The last mutation of this client that is decided; 0 for a client that this history does not know."""
+        if client not in self._last:
+            found = self.store.execute("SELECT last_mid FROM _partysync_clients WHERE id = ?", (client,)).get
+            self._last[client] = found or 0
+        return self._last[client]
+
+    def owner(self, client: str) -> str | None:
+        found: str | None = self.store.execute("SELECT owner FROM _partysync_clients WHERE id = ?", (client,)).get
+        return found
+
+    def holds(self, epoch: str, version: int) -> bool:
+        """Whether this history contains that version of that epoch (R10).
+
+        An epoch's versions end where the next begins; in a file that was put back from a copy, earlier.
+        """
+        began = self.store.execute("SELECT rowid, version FROM _partysync_epochs WHERE epoch = ?", (epoch,)).fetchone()
+        if began is None:
+            return False
+        ended = self.store.execute("SELECT min(version) FROM _partysync_epochs WHERE rowid > ?", (began[0],)).get
+        return version <= (self.version if ended is None else ended)
+
+    def delta(self, base: int) -> m.Delta:
+        """Everything decided after ``base``, as one frame. The caller has compared ``base`` with the horizon."""
+        return m.Delta(
+            epoch=self.epoch,
+            base=base,
+            version=self.version,
+            tables=self.store.changes_since(base),
+            schema=self.store.schema_since(base),
+            acks=self.acks(base),
+            results=self.results("version > ?", base),
+        )
+
+    def acks(self, base: int) -> dict[str, int]:
+        """How far each client is whose mutations were decided after ``base``."""
+        rows = self.store.execute("SELECT id, last_mid FROM _partysync_clients WHERE version > ?", (base,))
+        return dict(rows.fetchall())
+
+    def results(self, where: str, *args: Any) -> list[m.Result]:
+        """Results that are kept: by version, or of one client."""
+        rows = self.store.execute(f"SELECT result FROM _partysync_results WHERE {where} ORDER BY version", args)
+        return [msgspec.json.decode(result, type=m.Result) for (result,) in rows]
+
+    def close(self) -> None:
+        """Close the file; its log is folded in. After a failed commit, what was open is rolled back."""
+        with contextlib.suppress(StorageFailed):  # the next opening folds it, or says why not
+            if self._connection.in_transaction:
+                with storage("rolling back"):
+                    self._connection.execute("ROLLBACK")
+            self.checkpoint()
+        self.store.close()
+
+
+def _create_private(path: Path) -> None:
+    """An empty file that only its owner can read, whose name survives power loss."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,46 @@
+"""
+Parties that a server has: ``main``, those it was started with, and, on a person's own server, those a kernel names.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from partysync_widget.core.errors import PartySyncError
+from partysync_widget.core.party import Main, Party
+
+
+class Parties:
+    """Party classes by name."""
+
+    def __init__(self, *, imports: bool = False) -> None:
+        self._imports = imports
+        self._found: dict[str, type[Party]] = {Main.name: Main}
+
+    def load(self, path: str) -> type[Party]:
+        """Import ``module:Class`` and serve it. Raises PartySyncError with what is wrong with it."""
+        module, _, name = path.partition(":")
+        try:
+            found = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError, ValueError, SyntaxError) as error:
+            raise PartySyncError(f"--party {path}: {error}. Write it as module:Class, importable from here.") from None
+        if not (isinstance(found, type) and issubclass(found, Party)):
+            raise PartySyncError(f"--party {path} is not a subclass of partysync_widget.Party.")
+        self._found[found.name] = found
+        return found
+
+    def find(self, name: str, hint: str = "") -> type[Party] | None:
+        """The party called ``name``. ``hint`` is where a kernel has it from, ``module:Class;folder``: this user's own
+        server imports it, which gives the kernel nothing that it could not do itself."""
+        if name not in self._found and self._imports and hint:
+            path, _, folder = hint.partition(";")
+            if folder not in sys.path:
+                sys.path.append(folder)
+            self.load(path)
+        return self._found.get(name)
+
+    def names(self) -> list[str]:
+        return sorted(self._found)

@@ -1,0 +1,300 @@
+"""
+A room: puts everyone's mutations in one order and tells everyone about it.
+
+No sockets, threads or clocks here. Frames go in by ``receive``; ``turn`` decides what has gathered, ``commit`` makes it
+durable, ``published`` lets it be told; ``frames`` says what a session is to be sent next, computed from what it was
+last sent. Between ``turn`` and ``published`` only ``receive`` may be called: nothing of an undecided turn gets out (R9).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.codec import Format, encode
+from partysync_widget.core.party import Party
+
+from .ledger import Ledger, Verdict
+from .session import Session
+from .snapshot import PART_BYTES, Reading, Snapshot
+
+TURN_MUTATIONS = 512  # at most, so that nobody waits long for a commit
+QUEUED_MUTATIONS = 50_000  # per session; beyond it the session is told to come back
+PRESENCE_BYTES = 4096
+LIMITS = m.Limits(frame=1 << 20, mutations=256)
+
+
+@dataclass
+class Queued:
+    """A mutation that waits for its turn. Its session may be gone by then; it is decided all the same (R6)."""
+
+    session: Session
+    client: str
+    mutation: m.Mutation
+
+
+class Room:
+    """The order of things in one room. ``party`` and ``ledger`` are its rules and its memory."""
+
+    def __init__(self, party: type[Party], ledger: Ledger, *, limits: m.Limits = LIMITS) -> None:
+        self.party = party
+        self.ledger = ledger
+        self.limits = limits
+        self.sessions: dict[Session, None] = {}  # an ordered set
+        self.by_client: dict[str, Session] = {}
+        self._queue: deque[Queued] = deque()
+        self._turn: list[Queued] = []
+        self._seen: dict[str, int] = {}
+        self._arrived = 0  # mutations ever queued
+        self._decided = 0  # of those, decided and durable
+        self._deltas: dict[tuple[int, Format], list[bytes]] = {}
+        self._snapshots: dict[Format, Snapshot] = {}
+
+    # --- in -------------------------------------------------------------------------------------------------------
+
+    def join(self, session: Session) -> None:
+        self.sessions[session] = None
+
+    def leave(self, session: Session) -> None:
+        """The connection is gone; what it pushed is still decided, what it showed of itself is not (R11)."""
+        self.sessions.pop(session, None)
+        if self.by_client.get(session.client) is session:
+            del self.by_client[session.client]
+            self._tell_peers(session.client, None)
+
+    def receive(self, session: Session, frame: m.Up) -> None:
+        """Take one frame. A wrong one ends its session, and nobody else's."""
+        if session.ended is not None:
+            return
+        match frame:
+            case m.Hello():
+                session.hello, session.live, session.reading = frame, False, None
+            case _ if not session.client:
+                session.end(m.Error("protocol", "The first frame must be hello.", "never"))
+            case m.Push():
+                self._push(session, frame)
+            case m.Seen():
+                self._seen[session.client] = max(frame.mid, self._seen.get(session.client, 0))
+            case m.Barrier():
+                session.barriers.append((frame.n, self._arrived))
+            case m.Ping():
+                session.pong = True
+            case m.Presence():
+                if len(encode(frame, "json")) > PRESENCE_BYTES:
+                    text = f"What you show of yourself is over {PRESENCE_BYTES} bytes."
+                    session.end(m.Error("too-large", text, "never"))
+                else:
+                    session.presence(frame.state)
+                    self._tell_peers(session.client, session.peer)
+
+    def _push(self, session: Session, push: m.Push) -> None:
+        if push.epoch != self.ledger.epoch:
+            session.end(m.Error("stale-epoch", "The room was opened anew since you were welcomed.", "now"))
+        elif len(push.mutations) > self.limits.mutations:
+            text = f"A push holds at most {self.limits.mutations} mutations, not {len(push.mutations)}."
+            session.end(m.Error("too-large", text, "never"))
+        elif len(self._queue) + len(push.mutations) > QUEUED_MUTATIONS:
+            session.end(m.Error("busy", "The room has more edits waiting than it can hold.", "backoff"))
+        else:
+            self._queue.extend(Queued(session, session.client, mutation) for mutation in push.mutations)
+            self._arrived += len(push.mutations)
+
+    # --- a turn ---------------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to decide."""
+        return bool(self._queue)
+
+    def turn(self, time_is_up: Callable[[], bool] = lambda: False) -> None:
+        """Decide what has gathered, in one open transaction, at most so many and for so long.
+
+        Raises StorageFailed; then only ``recover`` helps.
+        """
+        self.ledger.begin()
+        while self._queue and len(self._turn) < TURN_MUTATIONS:
+            queued = self._queue.popleft()
+            self._turn.append(queued)
+            user = queued.session.peer.name
+            if self.ledger.decide(queued.client, queued.session.owner, queued.mutation, user=user) is Verdict.GAP:
+                text = f"Mutation {queued.mutation.mid} came before the one it follows. Greet again and resend."
+                queued.session.end(m.Error("gap", text, "now"))
+            if time_is_up():
+                break
+        for client, mid in self._seen.items():
+            self.ledger.forget_results(client, mid)
+        if self.ledger.needs_compaction():
+            self.ledger.compact()
+        self.ledger.seal()
+
+    def commit(self) -> None:
+        """Waits for the disk; the one call that may run in another thread."""
+        self.ledger.commit()
+
+    def published(self) -> None:
+        """The turn is durable: from now on it may be told."""
+        self._decided += len(self._turn)
+        self._turn.clear()
+        self._seen.clear()
+        self._deltas.clear()
+
+    def recover(self, ledger: Ledger) -> None:
+        """After a failed commit: the file was opened again and says what happened. Ask it about every mutation of
+        the turn; those it has are duplicates now, the others are decided (R5, R9)."""
+        self.ledger = ledger
+        self._queue.extendleft(reversed(self._turn))
+        self._turn.clear()
+        self._deltas.clear()
+        self._snapshots.clear()
+        for session in self.sessions:
+            if session.reading is not None:
+                session.reading = Reading(self._snapshot(session.format), session.client)
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    def frames(self, session: Session) -> list[bytes]:
+        """What this session is to be sent next, in order; empty if it is owed nothing."""
+        out: list[bytes] = []
+        if session.ended is None and session.hello is not None:
+            out += self._welcome(session, session.hello)
+        if session.ended is not None:
+            return [*out, encode(session.ended, session.format)]
+        held = session.reading.snapshot.version if session.reading else session.cursor
+        if (session.reading or session.live) and held < self.ledger.horizon:  # too slow: deletions are forgotten (R4)
+            session.live, session.reading = False, Reading(self._snapshot(session.format), session.client)
+        if session.reading is not None:
+            frames, done = session.reading.step(self.ledger)
+            out += frames
+            if done:
+                session.reading, session.cursor, session.live = None, self.ledger.version, True
+        elif session.live and session.cursor < self.ledger.version:
+            out += self._delta(session.cursor, session.format)
+            session.cursor = self.ledger.version
+        if session.live:
+            out += self._answers(session)
+        if session.client and session.peers and session.hello is None:
+            out.append(encode(m.Peers(session.peers), session.format))
+            session.peers = {}
+        return out
+
+    def _answers(self, session: Session) -> list[bytes]:
+        out = []
+        due = [(n, mark) for n, mark in session.barriers if mark <= self._decided]
+        if due:
+            session.barriers = session.barriers[len(due) :]
+            out += [encode(m.Barrier(n, session.cursor), session.format) for n, _ in due]
+        if session.pong:
+            session.pong = False
+            out.append(encode(m.Pong(session.cursor), session.format))
+        return out
+
+    def _welcome(self, session: Session, hello: m.Hello) -> list[bytes]:
+        session.hello = None
+        if refusal := self._refuse(session, hello):
+            session.end(refusal)
+            return []
+        self._introduce(session, hello)
+        reason = self._unknown(hello)
+        welcome = m.Welcome(
+            protocol=m.PROTOCOL,
+            epoch=self.ledger.epoch,
+            version=self.ledger.version,
+            last_mid=self.ledger.last_mid(hello.client),
+            limits=self.limits,
+            party=self.party.fingerprint(),
+            mutators=[*self.party.mutators, *self.party.built_in],
+            known=not reason,
+            reason=reason,
+            peers={client: each.peer for client, each in self.by_client.items()},
+        )
+        out = [encode(welcome, session.format)]
+        session.peers = {}
+        if reason:
+            return out  # the client takes a new id, and greets again
+        if hello.settled:
+            self._seen[hello.client] = max(hello.settled, self._seen.get(hello.client, 0))
+        if hello.epoch and hello.version >= self.ledger.horizon:
+            out += self._delta(hello.version, session.format)
+            session.cursor, session.live = self.ledger.version, True
+        else:
+            session.reading = Reading(self._snapshot(session.format), hello.client)
+        return out
+
+    def _refuse(self, session: Session, hello: m.Hello) -> m.Error | None:
+        if hello.protocol != m.PROTOCOL:
+            older = "This kernel's library" if hello.protocol < m.PROTOCOL else "The server"
+            text = (
+                f"This kernel speaks protocol {hello.protocol}, the server {m.PROTOCOL}. {older} is the older one: "
+                f"type `pip install --upgrade partysync-widget` there."
+            )
+            return m.Error("protocol", text, "never")
+        if hello.party and hello.party != self.party.fingerprint():
+            text = (
+                f"The party {self.party.name!r} in this kernel differs from the server's in its schema, or in its "
+                f"mutators and their arguments. Restart the side that runs the older code."
+            )
+            return m.Error("schema", text, "never")
+        if not hello.client or (self.ledger.owner(hello.client) or session.owner) != session.owner:
+            return m.Error("forbidden", "This client id belongs to somebody else.", "never")
+        return None
+
+    def _introduce(self, session: Session, hello: m.Hello) -> None:
+        """From here on the session speaks for that client; an older session that did is over."""
+        if self.by_client.get(session.client) is session and session.client != hello.client:
+            del self.by_client[session.client]
+            self._tell_peers(session.client, None)
+        older = self.by_client.get(hello.client)
+        if older is not None and older is not session:
+            text = "The same client has connected again. Two live objects must not share one id; connect anew."
+            older.end(m.Error("replaced", text, "never"))
+        session.client = hello.client
+        session.peer = m.Peer(hello.name, hello.color, session.peer.state)
+        self.by_client[hello.client] = session
+        self._tell_peers(hello.client, session.peer)
+
+    def _unknown(self, hello: m.Hello) -> str:
+        """Why this history does not contain what the client has seen; empty if it does (R10)."""
+        if hello.epoch and not self.ledger.holds(hello.epoch, hello.version):
+            return "The room's history was replaced: a backup was restored, or its file was deleted."
+        if hello.settled > self.ledger.last_mid(hello.client):
+            return "The room does not remember this client."
+        return ""
+
+    def _delta(self, base: int, format: Format) -> list[bytes]:
+        """The frames from version ``base`` to now: computed and encoded once for all who hold it (R12)."""
+        frames = self._deltas.get((base, format))
+        if frames is None:
+            delta = self.ledger.delta(base)
+            whole = encode(delta, format)
+            frames = [whole] if len(whole) <= PART_BYTES else _in_parts(delta, len(whole), format)
+            self._deltas[base, format] = frames
+        return frames
+
+    def _snapshot(self, format: Format) -> Snapshot:
+        found = self._snapshots.get(format)
+        if found is None or not found.fresh(self.ledger):
+            found = self._snapshots[format] = Snapshot(self.ledger, format)
+        return found
+
+    def forget_snapshots(self) -> None:
+        """Give their memory back; whoever is in the middle of one keeps it."""
+        self._snapshots.clear()
+
+    def _tell_peers(self, client: str, peer: m.Peer | None) -> None:
+        for other in self.by_client.values():
+            if other.client != client:
+                other.peers[client] = peer
+
+
+def _in_parts(delta: m.Delta, size: int, format: Format) -> list[bytes]:
+    rows = max(1, sum(len(change.put) for change in delta.tables) * PART_BYTES // size)
+    frames = [encode(m.Begin(delta.epoch, delta.base, delta.schema), format)]
+    for change in delta.tables:
+        for start in range(0, max(len(change.put), 1), rows):
+            gone = change.gone if start == 0 else []
+            piece = m.TableChange(change.table, change.columns, change.put[start : start + rows], gone)
+            frames.append(encode(m.Part([piece]), format))
+    frames.append(encode(m.End(delta.version, delta.acks, delta.results), format))
+    return frames

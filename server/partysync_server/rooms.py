@@ -1,0 +1,236 @@
+"""
+Rooms that are open: each driven by one task, opened when somebody comes and closed when nobody has been there a while.
+
+::
+
+    receive ─▶ [queue] ─▶ turn (event loop, bounded) ─▶ commit (worker thread, fsync) ─▶ published ─▶ pump sessions
+                  ▲                                        │ meanwhile the next turn gathers
+                  └────────────────────────────────────────┘
+
+While ``commit`` runs, nothing else touches the ledger. Python runs on the loop only: a worker that runs Python beside it
+fights for the interpreter lock (performance research).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.errors import PartySyncError, StorageFailed
+from partysync_widget.core.party import Party
+
+from .ledger import Ledger
+from .parties import Parties
+from .room import Room
+from .session import Session
+
+log = logging.getLogger("partysync.server")
+
+TURN_SECONDS = 0.008  # a turn holds the event loop no longer than about this
+WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
+
+
+class Wire(Protocol):
+    """What a room needs of a connection."""
+
+    def write(self, frames: list[bytes]) -> Awaitable[None]:
+        """Send these; done when the operating system has them all."""
+
+    def close(self) -> None: ...
+
+
+class OpenRoom:
+    """One room with its file open, and the task that drives it."""
+
+    def __init__(self, room: Room, reopen: Callable[[str], Ledger]) -> None:
+        self.room = room
+        self.wires: dict[Session, Wire] = {}
+        self.empty_since = time.monotonic()
+        self.broken = ""  # why the room cannot go on
+        self._reopen = reopen
+        self._writing: set[Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._committing = False
+        self._work = asyncio.Event()
+        self._driver = asyncio.create_task(self._drive())
+
+    def join(self, session: Session, wire: Wire) -> None:
+        self.wires[session] = wire
+        self.room.join(session)
+
+    def leave(self, session: Session) -> None:
+        self.wires.pop(session, None)
+        self.room.leave(session)
+        if not self.wires:
+            self.empty_since = time.monotonic()
+        self._work.set()
+
+    def receive(self, session: Session, frame: m.Up) -> None:
+        self.room.receive(session, frame)
+        self._work.set()
+
+    def wake(self) -> None:
+        self._work.set()
+
+    async def _drive(self) -> None:
+        while not self.broken:
+            await self._work.wait()
+            self._work.clear()
+            self._pump_all()
+            if self.room.waiting:
+                await self._turn_or_break()
+                self._pump_all()
+                if self.room.waiting:
+                    self._work.set()
+                await asyncio.sleep(0)  # let frames in and out between turns
+
+    async def _turn_or_break(self) -> None:
+        """One turn. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
+        for attempt in ("first", "second"):
+            try:
+                await self._turn()
+                return
+            except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
+                log.exception("room %s: %s turn failed", self.room.ledger.path.name, attempt)
+                reason = str(error) if isinstance(error, PartySyncError) else "The room server made a mistake."
+                try:
+                    await self._recover()
+                except StorageFailed as again:
+                    self._break(str(again))
+                    return
+        self._break(reason)
+
+    async def _turn(self) -> None:
+        self._committing = True
+        try:
+            end = time.perf_counter() + TURN_SECONDS
+            self.room.turn(lambda: time.perf_counter() > end)
+            await asyncio.to_thread(self.room.commit)
+            self.room.published()
+            if self.room.ledger.needs_checkpoint():
+                await asyncio.to_thread(self.room.ledger.checkpoint)
+        finally:
+            self._committing = False
+
+    async def _recover(self) -> None:
+        self._committing = True
+        try:
+            old = self.room.ledger
+            await asyncio.to_thread(old.close)
+            self.room.recover(await asyncio.to_thread(self._reopen, old.epoch))
+        finally:
+            self._committing = False
+
+    def _break(self, reason: str) -> None:
+        self.broken = reason
+        for session in self.wires:
+            session.end(m.Error("storage", reason, "backoff"))
+        self._pump_all()
+
+    # --- sending --------------------------------------------------------------------------------------------------
+
+    def _pump_all(self) -> None:
+        for session in list(self.wires):
+            self._pump(session)
+
+    def _pump(self, session: Session) -> None:
+        """Send a session what it is owed, unless it is still taking the last (R12) or the ledger is busy."""
+        if self._committing or session in self._writing or session not in self.wires:
+            return
+        frames = self.room.frames(session)
+        if frames:
+            self._writing.add(session)
+            task = asyncio.create_task(self._write(session, self.wires[session], frames, session.ended is not None))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, session: Session, wire: Wire, frames: list[bytes], last: bool) -> None:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await wire.write(frames)
+        except TimeoutError:
+            log.info("a session took nothing for %s s and is cut", WRITE_SECONDS)
+            last = True
+        except Exception:  # whatever it is, this session is over, and only this one
+            log.exception("a session could not be written to")
+            last = True
+        finally:
+            self._writing.discard(session)
+        if last:
+            wire.close()
+            self.leave(session)
+        else:
+            self._pump(session)
+
+    async def close(self, bye: m.Bye) -> None:
+        """Decide what is queued, say goodbye, fold the log, let go of the file."""
+        while self.room.waiting and not self.broken:
+            self._work.set()
+            await asyncio.sleep(0.001)
+        for session in self.wires:
+            session.end(bye)
+        self._pump_all()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2)
+        self._driver.cancel()
+        await asyncio.gather(self._driver, return_exceptions=True)
+        await asyncio.to_thread(self.room.ledger.close)
+
+
+class Rooms:
+    """All rooms of one data folder, by party and name."""
+
+    def __init__(self, folder: Path, parties: Parties, *, limits: m.Limits, idle: float) -> None:
+        self.folder = folder
+        self.parties = parties
+        self.limits = limits
+        self.idle = idle  # seconds an empty room stays open
+        self._open: dict[Path, OpenRoom] = {}
+        self._locks: dict[Path, asyncio.Lock] = {}
+
+    async def open(self, party: type[Party], name: str) -> OpenRoom:
+        """The room, its file opened or made. Raises StorageFailed."""
+        path = self.path(party, name)
+        async with self._locks.setdefault(path, asyncio.Lock()):
+            found = self._open.get(path)
+            if found is not None and found.broken:
+                await self._close(path, m.Bye(found.broken))
+                found = None
+            if found is None:
+                epoch = secrets.token_hex(8)
+                ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
+                found = OpenRoom(Room(party, ledger, limits=self.limits), lambda epoch: Ledger(path, party, epoch))
+                self._open[path] = found
+            return found
+
+    def path(self, party: type[Party], name: str) -> Path:
+        """Where a room's file is. No character of the name reaches the path unless it is harmless (R13)."""
+        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "room"
+        return self.folder / party.name / f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.db"
+
+    def sessions(self) -> int:
+        return sum(len(each.wires) for each in self._open.values())
+
+    async def close_idle(self) -> None:
+        """Close the rooms that nobody has been in for a while."""
+        now = time.monotonic()
+        for path, each in list(self._open.items()):
+            async with self._locks[path]:
+                if not each.wires and now - each.empty_since > self.idle and self._open.get(path) is each:
+                    await self._close(path, m.Bye("This room was empty."))
+
+    async def _close(self, path: Path, bye: m.Bye) -> None:
+        await self._open.pop(path).close(bye)
+
+    async def close(self, bye: m.Bye) -> None:
+        """Close all of them."""
+        for path in list(self._open):
+            await self._close(path, bye)

@@ -1,0 +1,42 @@
+"""
+A session: one WebSocket as the room sees it, and what it is owed.
+
+What was last sent to it is all the room remembers, so a session that does not read costs the same for a second as for
+a day (R12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.codec import Format
+
+from .snapshot import Reading
+
+
+@dataclass(eq=False)
+class Session:
+    """State of one connection. Nothing of it outlives the connection, and no other connection can touch it."""
+
+    owner: str  # whom the server has authenticated
+    format: Format
+    client: str = ""
+    peer: m.Peer = field(default_factory=lambda: m.Peer(name=""))
+    hello: m.Hello | None = None  # received, and not yet answered
+    live: bool = False  # welcomed; its cursor counts
+    cursor: int = 0  # the version that was last sent
+    reading: Reading | None = None  # the snapshot it is in the middle of
+    barriers: list[tuple[int, int]] = field(default_factory=list)  # (n, how many mutations came before it)
+    pong: bool = False
+    peers: dict[str, m.Peer | None] = field(default_factory=dict)  # to be told; the last one counts
+    ended: m.Error | m.Bye | None = None  # to be told last
+
+    def end(self, frame: m.Error | m.Bye) -> None:
+        """Nothing more is taken from it; it is told why and closed."""
+        if self.ended is None:
+            self.ended = frame
+
+    def presence(self, state: dict[str, Any]) -> None:
+        self.peer = m.Peer(self.peer.name, self.peer.color, state)

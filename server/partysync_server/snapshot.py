@@ -1,0 +1,87 @@
+"""
+Snapshots: every row of a room in parts, read piece by piece while the room goes on, and shared by all who join.
+
+The pieces are read at different versions. That is mended at the end: a last part holds whatever changed since the
+first was read, and a replica shows nothing before it has that. So one snapshot serves all who come while it is fresh,
+no reading is longer than a piece, and no version waits for a reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.codec import Format, encode
+
+from .ledger import Ledger
+
+PART_BYTES = 256 * 1024
+FIRST_ROWS = 500  # in a part, before it is known how wide rows are
+STALE_VERSIONS = 2_000  # after so many, reading anew is cheaper than the last part
+
+
+class Snapshot:
+    """The rows of a room from version ``version`` on, encoded, as far as anybody has asked."""
+
+    def __init__(self, ledger: Ledger, format: Format) -> None:
+        self.version = ledger.version
+        self._ledger = ledger
+        self._format = format
+        self._todo = list(ledger.store.tables)
+        self._after: int | None = None
+        self._rows = FIRST_ROWS
+        self._parts: list[bytes] = []
+        self.begin = encode(m.Begin(ledger.epoch, None, ledger.store.schema_since(-1)), format)
+
+    def part(self, index: int) -> bytes | None:
+        """Part ``index``, read now if nobody has had it yet; None after the last."""
+        while index >= len(self._parts) and self._todo:
+            self._read()
+        return self._parts[index] if index < len(self._parts) else None
+
+    def _read(self) -> None:
+        table = self._todo[0]
+        entry = self._ledger.store.table(table)
+        rows: list[Any] = self._ledger.store.rows(table, after=self._after, most=self._rows)
+        if len(rows) < self._rows:
+            self._todo.pop(0)
+            self._after = None
+        else:
+            self._after = rows[-1][0]
+        if rows:
+            grown = [entry.spec] if entry.version > self.version else []
+            part = encode(m.Part([m.TableChange(table, entry.names, rows)], grown), self._format)
+            self._parts.append(part)
+            self._rows = max(1, len(rows) * PART_BYTES // max(len(part), 1))
+
+    def fresh(self, ledger: Ledger) -> bool:
+        """Whether it can still be mended by a last part, at a fair price."""
+        return ledger is self._ledger and max(ledger.horizon, ledger.version - STALE_VERSIONS) <= self.version
+
+
+@dataclass
+class Reading:
+    """How far one session is in a snapshot."""
+
+    snapshot: Snapshot
+    client: str
+    next: int = field(default=-1)
+
+    def step(self, ledger: Ledger) -> tuple[list[bytes], bool]:
+        """The next frames, and whether they were the last."""
+        format = self.snapshot._format
+        if self.next < 0:
+            self.next = 0
+            return [self.snapshot.begin], False
+        part = self.snapshot.part(self.next)
+        if part is not None:
+            self.next += 1
+            return [part], False
+        since = ledger.store.changes_since(self.snapshot.version)
+        grown = ledger.store.schema_since(self.snapshot.version)
+        last = [encode(m.Part(since, grown), format)] if since or grown else []
+        end = m.End(
+            ledger.version, {self.client: ledger.last_mid(self.client)}, ledger.results("client = ?", self.client)
+        )
+        return [*last, encode(end, format)], True
