@@ -26,9 +26,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+import apsw
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
+from .cache import Cache
 from .core import messages as m
 from .core.codec import SUBPROTOCOLS, decode_down, encode
 from .core.errors import NotConnected, OutcomeUnknown, PartySyncError, PermissionDenied, ProtocolError
@@ -70,7 +72,9 @@ class Subscription:
 class Connection:
     """See the module. Methods may be called from any thread unless they say otherwise."""
 
-    def __init__(self, replica: Replica, room: str, find: Finder, *, party_hint: str = "") -> None:
+    def __init__(
+        self, replica: Replica, room: str, find: Finder, *, party_hint: str = "", cache: Cache | None = None
+    ) -> None:
         self.replica = replica
         self.room = room
         self.lock = threading.RLock()
@@ -82,6 +86,8 @@ class Connection:
         self.first: Future[None] = Future()  # live for the first time, or the reason why not
         self._find = find
         self._party_hint = party_hint
+        self._cache = cache
+        self._patience = 0.0  # seconds that a server on its way down asked for
         self._pid = os.getpid()
         self._socket: WebSocketClientConnection | None = None
         self._received: list[str | bytes | None] = []
@@ -106,6 +112,7 @@ class Connection:
         receipt = Receipt(name, id=id)
         with self.lock:
             pending, step = self.replica.mutate(name, args)
+            self._to_cache(lambda cache: cache.added(pending))
             receipt.mid = pending.mutation.mid
             self._receipts[pending.ticket] = receipt
             self.generation += 1
@@ -114,6 +121,10 @@ class Connection:
         if not scheduled:
             self._soon(self._flush)
         return receipt
+
+    def untold(self, table: str) -> set[str]:
+        """Rows of ``table`` that edits have changed in the view, and nobody was told of yet. Under the lock."""
+        return set().union(*(step.changed.get(table, set()) for step in self._steps))
 
     def check_usable(self) -> None:
         """Raise NotConnected for a room that is closed, or that a fork has taken into another process."""
@@ -133,9 +144,12 @@ class Connection:
         return done
 
     def follow(self, table: str | None, function: Callable[[Changes], object]) -> Subscription:
-        """Call ``function`` on the I/O thread after each step that concerns ``table``, or any. A method is held weakly."""
+        """Call ``function`` on the I/O thread after each step that concerns ``table``, or any.
+
+        A method is held weakly, so that a connection keeps no widget alive.
+        """
         reference: Callable[[], Callable[[Changes], object] | None]
-        reference = weakref.WeakMethod(function) if hasattr(function, "__self__") else lambda: function  # type: ignore[arg-type]
+        reference = weakref.WeakMethod(function) if hasattr(function, "__self__") else lambda: function
         entry = (table, reference)
         with self.lock:
             self._followers = [*self._followers, entry]
@@ -150,7 +164,7 @@ class Connection:
         """Show ``state`` of ourselves to the others; not stored, not repeated."""
         self._soon(self._send, [m.Presence(state)])
 
-    def want(self, connected: bool) -> None:
+    def want(self, *, connected: bool) -> None:
         """Cut the line on purpose, or mend it."""
         self._soon(self._want, connected)
 
@@ -172,13 +186,13 @@ class Connection:
 
     # --- the I/O thread -------------------------------------------------------------------------------------------
 
-    def _want(self, connected: bool) -> None:
+    def _want(self, connected: bool) -> None:  # noqa: FBT001  # call_soon passes by position
         self._wanted = connected
         self._turned.set()
 
     async def _run(self) -> None:
         attempt = 0
-        while not self._closing:
+        while not self._over():
             self._turned.clear()
             if not self._wanted:
                 self._become("offline")
@@ -191,18 +205,24 @@ class Connection:
                 useful = await self._converse(socket)
             except PartySyncError as error:
                 self._fail(error)
-                if self._closing:
-                    break
             except Exception:  # a bug of ours: the person keeps the edits, the log has the details
                 log.exception("The connection to room %s failed", self.room)
                 self._fail(NotConnected("The connection failed; see the log of the kernel. It is tried again."))
             attempt = 0 if useful else attempt + 1
-            if self._wanted and not self._closing:
+            if self._waiting():
                 self._become("waiting")
-                delay = random.uniform(0, min(LAST_DELAY, FIRST_DELAY * 2 ** min(attempt, 10)))
+                most = min(LAST_DELAY, FIRST_DELAY * 2 ** min(attempt, 10))
+                delay = self._patience + random.uniform(0, most)  # noqa: S311  # spreads, keeps no secret
+                self._patience = 0.0
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._turned.wait(), delay)
         self._end()
+
+    def _over(self) -> bool:
+        return self._closing
+
+    def _waiting(self) -> bool:
+        return self._wanted and not self._closing
 
     async def _connect(self) -> WebSocketClientConnection:
         server = await asyncio.to_thread(self._find)
@@ -282,7 +302,9 @@ class Connection:
         self._heard = self.loop.time()
         try:
             frames = [
-                decode_down(raw.encode() if isinstance(raw, str) else raw, self._format) for raw in received if raw is not None
+                decode_down(raw.encode() if isinstance(raw, str) else raw, self._format)
+                for raw in received
+                if raw is not None
             ]
         except ProtocolError as error:
             self._fail(error)
@@ -293,19 +315,15 @@ class Connection:
                 self.generation += 1
             self._after(step)
             self._flush()
-        if None in received or self.trouble_is_final:
-            self._hang(None)
-
-    @property
-    def trouble_is_final(self) -> bool:
-        return self.status == "failed"
+        if None in received or self.status == "failed":
+            self._hang()
 
     @property
     def _format(self) -> Any:
         chosen = self._socket.selected_subprotocol if self._socket is not None else None
         return SUBPROTOCOLS.get(chosen or "", "json")
 
-    def _hang(self, _: object) -> None:
+    def _hang(self) -> None:
         if not self._hang_up.done():
             self._hang_up.set_result(None)
 
@@ -329,15 +347,20 @@ class Connection:
         for frame in frames:
             raw = encode(frame, self._format)
             with contextlib.suppress(WebSocketError):  # it is closed; the reading side says so
-                self._socket.write_message(raw, binary=self._format == "msgpack")
+                sending = self._socket.write_message(raw, binary=self._format == "msgpack")
+                sending.add_done_callback(_noticed)
 
     def _after(self, step: Step) -> None:
         """What follows from a step: frames first, then what is told, in one order for everybody (R8)."""
         with self.lock:
             steps, self._steps = self._steps, []
+            self._to_cache(lambda cache: cache.settled(step, self.replica))
         for earlier in steps:
             self._tell(earlier)
         self._send(step.send)
+        if step.based or step.rebased:
+            with self.lock:
+                self._to_cache(lambda cache: cache.moved(step, self.replica))
         if self.replica.link is Link.LIVE and self.status != "live":
             self.trouble = None
             self._become("live")
@@ -353,10 +376,11 @@ class Connection:
             kind = PermissionDenied if step.ended.kind == "forbidden" else None
             error = kind(step.ended.message) if kind else ProtocolError(step.ended.kind, step.ended.message)
             self._fail(error, final=step.ended.retry == "never")
-            self._hang(None)
+            self._hang()
         elif isinstance(step.ended, m.Bye):
             self.trouble = NotConnected(step.ended.reason)
-            self._hang(None)
+            self._patience = step.ended.after
+            self._hang()
 
     def _tell(self, step: Step) -> None:
         """Followers of each table, then receipts: whoever hears a receipt finds the view as it says."""
@@ -374,7 +398,20 @@ class Connection:
         for each in settled:
             receipt = self._receipts.pop(each.ticket, None)
             if receipt is not None:
-                receipt._settle(each.value, each.error)
+                receipt.settle(each.value, each.error)
+
+    def _to_cache(self, write: Callable[[Cache], None]) -> None:
+        """Under the lock. A cache that cannot be written is given up, and said so: the room goes on without."""
+        if self._cache is None:
+            return
+        try:
+            write(self._cache)
+        except (apsw.Error, OSError, PartySyncError) as error:
+            log.warning(
+                "The cache of room %s failed (%s). Edits are kept in memory only from now on.", self.room, error
+            )
+            self._cache.close()
+            self._cache = None
 
     def _become(self, status: str) -> None:
         if status == self.status:
@@ -399,17 +436,26 @@ class Connection:
             self._become("closed")
         reason = str(self.trouble) if self.status == "failed" else "it was closed first"
         with self.lock:
+            if self._cache is not None:
+                self._cache.close()
+                self._cache = None
             pending = {each.ticket: each.mutation for each in self.replica.pending}
         for ticket, receipt in self._receipts.items():
             mutation = pending.get(ticket)
             args = mutation.args if mutation else {}
             text = f"The room {self.room!r} has not said what became of {receipt.name}: {reason}."
-            receipt._settle(None, OutcomeUnknown(text, receipt.name, args))
+            receipt.settle(None, OutcomeUnknown(text, receipt.name, args))
         self._receipts.clear()
         for done in self._barriers.values():
             done.set_exception(NotConnected(f"The room {self.room!r} ended while it was being synced: {reason}."))
         self._barriers.clear()
         self._tell(Step(peers=True))
+
+
+def _noticed(sending: asyncio.Future[None]) -> None:
+    """A write that failed says so to the log of asyncio unless somebody looks; the reading side has noticed."""
+    if not sending.cancelled():
+        sending.exception()
 
 
 def _refusal(error: HTTPClientError, url: str) -> PartySyncError:

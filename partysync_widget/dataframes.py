@@ -20,7 +20,10 @@ KINDS = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
 
 def rows_of_data(data: Any, entry: StoredTable) -> tuple[list[str], list[list[Any]]]:
-    """Column names, ``id`` first, and rows of wire values, each checked. Raises MutationRejected with the row's number."""
+    """Column names, ``id`` first, and rows of wire values, each checked.
+
+    Raises MutationRejected with the number of the row.
+    """
     from .table import new_id
 
     dicts = _dicts(data)
@@ -37,9 +40,13 @@ def rows_of_data(data: Any, entry: StoredTable) -> tuple[list[str], list[list[An
             )
         except MutationRejected as error:
             raise MutationRejected(error.code, f"Row {number}: {error.message} Nothing was inserted.") from None
-        missing = [c.name for c, v in zip(columns, rows[-1], strict=True) if c.required and c.default is None and v is None]
+        missing = [
+            c.name for c, v in zip(columns, rows[-1], strict=True) if c.required and c.default is None and v is None
+        ]
         if missing:
-            raise MutationRejected("missing-value", f"Row {number}: {missing[0]} must have a value. Nothing was inserted.")
+            raise MutationRejected(
+                "missing-value", f"Row {number}: {missing[0]} must have a value. Nothing was inserted."
+            )
     return names, rows
 
 
@@ -72,7 +79,7 @@ def _narwhal(data: Any) -> Any:
     return None
 
 
-def _first_installed(modules: Iterable[str]) -> str:
+def _first_installed(modules: Iterable[str]) -> Any:
     for module in modules:
         if importlib.util.find_spec(module) is not None:
             return module
@@ -119,7 +126,9 @@ def make_frame(columns: Sequence[m.Column], rows: Sequence[tuple[Any, ...]], kin
         module = _first_installed(KINDS.values())
         kind = next(name for name, each in KINDS.items() if each == module)
     if kind not in KINDS:
-        raise MutationRejected("bad-arguments", f"There is no kind of DataFrame {kind!r}. Use one of {', '.join(KINDS)}.")
+        raise MutationRejected(
+            "bad-arguments", f"There is no kind of DataFrame {kind!r}. Use one of {', '.join(KINDS)}."
+        )
     try:
         library = importlib.import_module(KINDS[kind])
     except ImportError:
@@ -128,7 +137,7 @@ def make_frame(columns: Sequence[m.Column], rows: Sequence[tuple[Any, ...]], kin
     data: dict[str, list[Any]] = {"id": list(ids)}
     for each, values in zip(columns, stored, strict=True):
         data[each.name] = [present(each, value) for value in values]
-    types = {"id": "text", **{each.name: each.type for each in columns}}
+    types: dict[str, str] = {"id": "text", **{each.name: each.type for each in columns}}
     return {"pandas": _pandas, "polars": _polars, "arrow": _arrow}[kind](library, data, types)
 
 

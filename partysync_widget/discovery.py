@@ -43,7 +43,9 @@ class Server:
     def websocket(self, party: str, room: str) -> str:
         scheme, rest = self.url.split("://", 1)
         secure = scheme in ("https", "wss")
-        return f"{'wss' if secure else 'ws'}://{rest.rstrip('/')}/parties/{quote(party, safe='')}/{quote(room, safe='')}"
+        return (
+            f"{'wss' if secure else 'ws'}://{rest.rstrip('/')}/parties/{quote(party, safe='')}/{quote(room, safe='')}"
+        )
 
 
 Finder = Callable[[], Server]
@@ -120,7 +122,9 @@ def _read() -> Server | None:
 
 
 def _answers(server: Server) -> bool:
-    request = urllib.request.Request(f"{server.url}/health", headers={"Authorization": f"Bearer {server.token}"})
+    request = urllib.request.Request(  # the address is from our own file
+        f"{server.url}/health", headers={"Authorization": f"Bearer {server.token}"}
+    )
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback goes through no proxy
         with opener.open(request, timeout=2) as answer:
@@ -132,14 +136,26 @@ def _answers(server: Server) -> bool:
 def _start(deadline: float) -> Server:
     """Start the server as a process of its own, which outlives this kernel."""
     command = [sys.executable, "-m", "partysync_server", "serve", "--data", str(data_folder())]
-    command += ["--runtime-file", str(runtime_file()), "--idle-exit", os.environ.get("PARTYSYNC_IDLE_EXIT", str(IDLE_EXIT))]
+    command += [
+        "--runtime-file",
+        str(runtime_file()),
+        "--idle-exit",
+        os.environ.get("PARTYSYNC_IDLE_EXIT", str(IDLE_EXIT)),
+    ]
     command += ["--import-parties"]
     runtime_file().unlink(missing_ok=True)
-    environment = {name: value for name, value in os.environ.items() if name not in ("PARTYSYNC_TOKEN", "PARTYSYNC_URL")}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("PARTYSYNC_TOKEN", "PARTYSYNC_URL")
+    }
     descriptor = os.open(_log_file(), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True, env=environment
+        process = subprocess.Popen(  # our own program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            env=environment,
         )
     finally:
         os.close(descriptor)

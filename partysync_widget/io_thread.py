@@ -8,8 +8,10 @@ is a daemon and nothing depends on its end: the room holds the truth.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -18,20 +20,37 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_lock = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
-_thread: threading.Thread | None = None
+Call = tuple[Context, Callable[..., object], tuple[object, ...]]
+
+
+class _Process:
+    """The threads of this process. A fork's child has none of them, and begins anew."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing is running yet."""
+        self.lock = threading.Lock()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: threading.Thread | None = None
+        self.calls: queue.SimpleQueue[Call] | None = None
+
+
+_process = _Process()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.begin)
 
 
 def io_loop() -> asyncio.AbstractEventLoop:
     """The loop of the I/O thread, started on first use."""
-    global _loop, _thread
-    with _lock:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            _thread = threading.Thread(target=_run, args=(_loop,), name="partysync-io", daemon=True)
-            _thread.start()
-        return _loop
+    with _process.lock:
+        if _process.loop is None:
+            _process.loop = asyncio.new_event_loop()
+            _process.thread = threading.Thread(target=_run, args=(_process.loop,), name="partysync-io", daemon=True)
+            _process.thread.start()
+        return _process.loop
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
@@ -41,7 +60,7 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 def on_io_thread() -> bool:
     """Whether the caller is the I/O thread, which must never wait for itself."""
-    return threading.current_thread() is _thread
+    return threading.current_thread() is _process.thread
 
 
 def spawn(task: Coroutine[Any, Any, T]) -> Future[T]:
@@ -50,17 +69,17 @@ def spawn(task: Coroutine[Any, Any, T]) -> Future[T]:
 
 
 class Voice:
-    """Where a person's callback runs: on the loop it was registered on, in that context, so that what it prints
-    lands in that cell. Registered where no loop runs, it has a thread to itself with all the others."""
+    """Where a person's callback runs: on the loop it was registered on, in that context.
+
+    So what it prints lands in that cell. Registered where no loop runs, it shares a thread with all others such.
+    """
 
     def __init__(self) -> None:
         self._context: Context = copy_context()
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-        if self._loop is _loop:
-            self._loop = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with contextlib.suppress(RuntimeError):
+            running = asyncio.get_running_loop()
+            self._loop = running if running is not _process.loop else None
 
     def call(self, function: Callable[..., object], *args: object) -> None:
         """Call ``function`` soon; calls by one voice keep their order."""
@@ -70,39 +89,18 @@ class Voice:
             _calls().put((self._context, function, args))
 
 
-_queue: queue.SimpleQueue[tuple[Context, Callable[..., object], tuple[object, ...]]] | None = None
+def _calls() -> queue.SimpleQueue[Call]:
+    with _process.lock:
+        if _process.calls is None:
+            _process.calls = queue.SimpleQueue()
+            threading.Thread(target=_call_all, args=(_process.calls,), name="partysync-callbacks", daemon=True).start()
+        return _process.calls
 
 
-def _calls() -> queue.SimpleQueue[tuple[Context, Callable[..., object], tuple[object, ...]]]:
-    global _queue
-    with _lock:
-        if _queue is None:
-            _queue = queue.SimpleQueue()
-            threading.Thread(target=_call_all, args=(_queue,), name="partysync-callbacks", daemon=True).start()
-        return _queue
-
-
-def _call_all(calls: queue.SimpleQueue[tuple[Context, Callable[..., object], tuple[object, ...]]]) -> None:
+def _call_all(calls: queue.SimpleQueue[Call]) -> None:
     while True:
         context, function, args = calls.get()
         try:
             context.copy().run(function, *args)
-        except Exception:
-            threading.excepthook(threading.ExceptHookArgs((*_exc_info(), threading.current_thread())))
-
-
-def _exc_info() -> Any:
-    import sys
-
-    return sys.exc_info()
-
-
-def _forget_after_fork() -> None:
-    """Threads do not survive a fork; the child starts its own when it connects."""
-    global _loop, _thread, _queue, _lock
-    _loop = _thread = _queue = None
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+        except Exception:  # noqa: BLE001  # one callback's mistake, reported as a thread's would be
+            threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))

@@ -5,7 +5,7 @@ Receipts: what an edit gives back at once, and where the room's word on it is he
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
@@ -30,8 +30,11 @@ class Receipt:
         return self._future.done()
 
     def result(self, timeout: float | None = None) -> Any:
-        """Wait for the room: what the mutator returned. Raises MutationRejected if it was refused, OutcomeUnknown if
-        nobody can say any more, NotConnected if there is no word within ``timeout`` seconds (the edit stays)."""
+        """Wait for the room: what the mutator returned.
+
+        Raises MutationRejected if it was refused, OutcomeUnknown if
+        nobody can say any more, NotConnected if there is no word within ``timeout`` seconds (the edit stays).
+        """
         if on_io_thread() and not self.done():
             raise RuntimeError("receipt.result() was called on PartySync's I/O thread, which would wait for itself.")
         try:
@@ -52,7 +55,24 @@ class Receipt:
             await asyncio.wait({waiting}, timeout=SLICE)
         return waiting.result()
 
-    def _settle(self, value: Any, error: PartySyncError | None) -> None:
+    def when_done(self, function: Callable[[Receipt], object]) -> None:
+        """For this library: call ``function`` when the room has decided, on the I/O thread; at once if it has."""
+        self._future.add_done_callback(lambda _: function(self))
+
+    def follow(self, other: Receipt) -> None:
+        """For this library: be decided as ``other`` is."""
+        self.mid = other.mid
+        other.when_done(lambda _: self.settle(*other.outcome()))
+
+    def outcome(self) -> tuple[Any, PartySyncError | None]:
+        """For this library: of one that is done, its value and its error."""
+        error = self._future.exception()
+        if error is not None and not isinstance(error, PartySyncError):
+            raise error
+        return (None, error) if error is not None else (self._future.result(), None)
+
+    def settle(self, value: Any, error: PartySyncError | None) -> None:
+        """For this library: the room's word. Only the first counts."""
         if self._future.done():
             return
         if error is None:
@@ -79,14 +99,14 @@ class Receipts(Receipt):
         self.rows = rows
         self._waiting = len(receipts)
         if not receipts:
-            self._settle(0, None)
+            self.settle(0, None)
         for receipt in receipts:
-            receipt._future.add_done_callback(self._one_done)
+            receipt.when_done(self._one_done)
 
-    def _one_done(self, future: Future[Any]) -> None:
+    def _one_done(self, receipt: Receipt) -> None:
         self._waiting -= 1
-        error = future.exception()
-        if isinstance(error, PartySyncError):
-            self._settle(None, error)
+        _, error = receipt.outcome()
+        if error is not None:
+            self.settle(None, error)
         elif self._waiting == 0:
-            self._settle(self.rows, None)
+            self.settle(self.rows, None)

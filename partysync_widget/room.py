@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
+from .cache import Cache
 from .connection import Changes, Connection, Subscription
 from .core import messages as m
 from .core.codec import check_value
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 _rooms: weakref.WeakSet[Room] = weakref.WeakSet()
 
 
-def connect(
+def connect(  # a contract
     room: str,
     *,
     url: str | None = None,
@@ -59,16 +60,22 @@ def connect(
 
     Raises NotConnected, PermissionDenied, SchemaMismatch or ProtocolError, each with what to do.
     """
-    if not isinstance(room, str) or not room.isprintable() or not 0 < len(room) <= 200:
+    if not 0 < len(room) <= 200 or not room.isprintable():
         raise ProtocolError("bad-room-name", f"A room's name is 1 to 200 printable characters, not {room!r:.80}.")
     kind, typed = _party(party)
     replica = Replica(kind, os.urandom(8).hex(), user=user or _user_name(), typed=typed)
-    connection = Connection(replica, room, finder(url, token), party_hint=_hint(kind) if typed else "")
+    hint = _hint(kind) if typed else ""
+    kept = Cache(Path(cache), replica, room) if cache is not None else None
+    connection = Connection(replica, room, finder(url, token), party_hint=hint, cache=kept)
     entered = Room(room, connection)
     try:
         connection.first.result(timeout)
-    except FutureTimeout:
+    except (FutureTimeout, NotConnected) as error:
+        if cache is not None:
+            return entered
         entered.close()
+        if isinstance(error, NotConnected):
+            raise
         raise NotConnected(
             f"The room {room!r} did not open within {timeout} s"
             + (f": {connection.trouble}" if connection.trouble else ". The server may be busy; pass a longer timeout.")
@@ -79,7 +86,7 @@ def connect(
     return entered
 
 
-def _party(party: type[Party] | str | None) -> tuple[type[Party], bool]:
+def _party(party: Any) -> tuple[type[Party], bool]:
     """The class, and whether its code is known here."""
     if party is None:
         return Main, True
@@ -119,7 +126,7 @@ class Room:
 
     def __init__(self, name: str, connection: Connection) -> None:
         self.name = name
-        self._connection = connection
+        self.connection = connection  # for this library; its ways change without notice
         self._batch: ContextVar[Batch | None] = ContextVar("batch", default=None)
         self._tables: weakref.WeakValueDictionary[str, Table] = weakref.WeakValueDictionary()
         self._finalizer = weakref.finalize(self, connection.close)
@@ -131,40 +138,40 @@ class Room:
     @property
     def party(self) -> str:
         """The name of its party."""
-        return self._connection.replica.party.name
+        return self.connection.replica.party.name
 
     @property
     def status(self) -> str:
         """``connecting``, ``live``, ``waiting`` (to try again), ``offline`` (on purpose), ``closed`` or ``failed``."""
-        return self._connection.status
+        return self.connection.status
 
     @property
     def trouble(self) -> str:
         """Why it is not live, as a sentence; empty if it is."""
-        trouble = self._connection.trouble
+        trouble = self.connection.trouble
         return str(trouble) if trouble is not None and self.status != "live" else ""
 
     @property
     def version(self) -> int:
         """The version of the room that this copy has."""
-        return self._connection.replica.cursor
+        return self.connection.replica.cursor
 
     @property
     def pending(self) -> int:
         """How many of your edits the room has not decided."""
-        return len(self._connection.replica.pending)
+        return len(self.connection.replica.pending)
 
     @property
     def tables(self) -> list[str]:
         """Names of its tables, in the order they were made."""
-        with self._connection.lock:
-            return list(self._connection.replica.view.tables)
+        with self.connection.lock:
+            return list(self.connection.replica.view.tables)
 
     @property
     def peers(self) -> list[dict[str, Any]]:
         """Who else is here: name, colour, and what they show of themselves."""
-        with self._connection.lock:
-            found = list(self._connection.replica.peers.values())
+        with self.connection.lock:
+            found = list(self.connection.replica.peers.values())
         return [{"name": peer.name, "color": peer.color, **peer.state} for peer in found]
 
     def table(self, name: str, **columns: Any) -> Table:
@@ -178,29 +185,29 @@ class Room:
 
         if columns:
             self._declare(name, [column(kind, name=each) for each, kind in columns.items()])
-        with self._connection.lock:
-            self._connection.replica.view.table(name)
+        with self.connection.lock:
+            self.connection.replica.view.table(name)
             found = self._tables.get(name)
             if found is None:
                 found = self._tables[name] = Table(self, name)
             return found
 
     def _declare(self, name: str, columns: list[m.Column]) -> None:
-        with self._connection.lock:
-            entry = self._connection.replica.view.tables.get(name)
+        with self.connection.lock:
+            entry = self.connection.replica.view.tables.get(name)
         if entry is None:
-            made = [self._mutate("create_table", {"name": name, "columns": [_plain(each) for each in columns]})]
+            made = [self.make("create_table", {"name": name, "columns": [_plain(each) for each in columns]})]
         else:
             have = {each.name: each for each in entry.spec.columns}
             for each in columns:
                 if each.name in have and (have[each.name].type, have[each.name].choices) != (each.type, each.choices):
                     was = have[each.name]
                     raise SchemaMismatch(
-                        f"{name}.{each.name} is {was.type}{f' {list(was.choices)}' if was.choices else ''} in this room, "
-                        f"not {each.type}{f' {list(each.choices)}' if each.choices else ''}. Use another name."
+                        f"{name}.{each.name} is {_described(was)} in this room, not {_described(each)}. "
+                        f"Use another name."
                     )
             missing = [each for each in columns if each.name not in have]
-            made = [self._mutate("add_column", {"table": name, "column": _plain(each)}) for each in missing]
+            made = [self.make("add_column", {"table": name, "column": _plain(each)}) for each in missing]
         if self.status == "live" and not on_io_thread():
             for receipt in made:
                 try:
@@ -219,23 +226,24 @@ class Room:
         """
         from .core.refusals import explain_query
 
-        with self._connection.lock:
-            view = self._connection.replica.view
+        with self.connection.lock:
+            view = self.connection.replica.view
             with explain_query(query):
                 return view.guarded(query, args, write=False)
 
     def mutate(self, name: str, /, **args: Any) -> Receipt:
         """Call a mutator of the room's party. It shows here at once; the receipt has the room's word."""
-        replica = self._connection.replica
+        replica = self.connection.replica
         own = replica.party.mutators.get(name)
         plain = own.plain(args) if own is not None else _plain(args)
-        return self._mutate(name, plain)
+        return self.make(name, plain)
 
-    def _mutate(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
+    def make(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
+        """For this library: an edit whose arguments are as they travel, alone or in the batch that is open."""
         batch = self._batch.get()
         if batch is not None:
-            return batch._add(name, args, id)
-        return self._connection.mutate(name, args, id=id)
+            return batch.add(name, args, id)
+        return self.connection.mutate(name, args, id=id)
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[Batch]:
@@ -251,11 +259,9 @@ class Room:
             self._batch.reset(token)
         if batch.steps:
             args = {"steps": [list(step) for step in batch.steps]}
-            decided = self._connection.mutate("batch", args)
-            batch.receipt.mid = decided.mid
-            decided._future.add_done_callback(batch._decided)
+            batch.receipt.follow(self.connection.mutate("batch", args))
         else:
-            batch.receipt._settle([], None)
+            batch.receipt.settle([], None)
 
     def sync(self, timeout: float | None = None) -> None:
         """Wait until everything you sent is decided, and everything decided so far is here.
@@ -265,22 +271,22 @@ class Room:
         if on_io_thread():
             raise RuntimeError("room.sync() was called on PartySync's I/O thread, which would wait for itself.")
         try:
-            self._connection.barrier().result(timeout)
+            self.connection.barrier().result(timeout)
         except FutureTimeout:
             why = f" {self.trouble}" if self.trouble else ""
             raise NotConnected(f"The room {self.name!r} was not in step within {timeout} s.{why}") from None
 
     def present(self, **state: Any) -> None:
         """Show something of yourself to the others, until you leave: ``room.present(mood="curious")``."""
-        self._connection.present(_plain(state))
+        self.connection.present(_plain(state))
 
     def offline(self) -> None:
         """Cut the line on purpose. Edits go on, and wait."""
-        self._connection.want(False)
+        self.connection.want(connected=False)
 
     def online(self) -> None:
         """Mend the line: what waited is sent, what was missed arrives."""
-        self._connection.want(True)
+        self.connection.want(connected=True)
 
     def observe(self, function: Callable[[Room], object]) -> Subscription:
         """Call ``function(room)`` after anything here has changed: rows, people, or the state of the line."""
@@ -290,13 +296,13 @@ class Room:
             if (room := me()) is not None:
                 voice.call(function, room)
 
-        return self._connection.follow(None, say)
+        return self.connection.follow(None, say)
 
     def close(self) -> None:
         """Leave. Receipts that the room has not decided raise OutcomeUnknown."""
         self._finalizer()
 
-    def __enter__(self) -> Room:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -305,6 +311,11 @@ class Room:
     def __repr__(self) -> str:
         waiting = f", {self.pending} pending" if self.pending else ""
         return f"<Room {self.name!r} of party {self.party!r}: {self.status}, version {self.version}{waiting}>"
+
+    @property
+    def batching(self) -> bool:
+        """Whether this is a ``with room.batch()``."""
+        return self._batch.get() is not None
 
     # --- for the widgets ------------------------------------------------------------------------------------------
 
@@ -320,15 +331,16 @@ class Batch:
         self.steps: list[tuple[str, dict[str, Any]]] = []
         self.receipt = Receipt("batch")
 
-    def _add(self, name: str, args: dict[str, Any], id: str | None) -> Receipt:
+    def add(self, name: str, args: dict[str, Any], id: str | None) -> Receipt:
+        """Take one edit; its receipt is decided with the batch."""
         self.steps.append((name, args))
         part = Receipt(name, id=id)
-        part._future = self.receipt._future
+        part.follow(self.receipt)
         return part
 
-    def _decided(self, future: Any) -> None:
-        error = future.exception()
-        self.receipt._settle(None if error else future.result(), error)
+
+def _described(column: m.Column) -> str:
+    return f"{column.type} {list(column.choices)}" if column.choices else column.type
 
 
 def _plain(value: Any) -> Any:
@@ -346,4 +358,4 @@ def _flush_all() -> None:
     """Give edits that were made just now a moment to leave. Nothing depends on it."""
     for room in list(_rooms):
         with contextlib.suppress(Exception):  # the process ends; nobody is left to be told
-            room._connection.flushed(0.5)
+            room.connection.flushed(0.5)

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .connection import Changes, Subscription
+from .connection import Changes as Changes  # noqa: PLC0414  # what follow() gives: mypy's way to re-export
+from .connection import Subscription
 from .core import messages as m
 from .core.columns import coerce, present, wire
-from .core.errors import MutationRejected
+from .core.errors import MutationRejected, PartySyncError
 from .core.store import Store, StoredTable
 from .io_thread import Voice
 from .receipt import Receipt, Receipts
@@ -56,7 +57,7 @@ class Table(Mapping[str, dict[str, Any]]):
 
     def __getitem__(self, id: str) -> dict[str, Any]:
         with self._lock:
-            row = self._view.fetch(self.name, [id]).get(id) if isinstance(id, str) else None
+            row = self._view.fetch(self.name, [id]).get(id)
             if row is None:
                 raise KeyError(f"There is no row {id!r} in {self.name}.")
             return _row(self._entry.spec.columns, row)
@@ -83,7 +84,7 @@ class Table(Mapping[str, dict[str, Any]]):
     def records(self) -> list[dict[str, Any]]:
         """All rows, in the order of insertion. Built when asked for, and kept until the table changes."""
         with self._lock:
-            generation = self.room._connection.generation
+            generation = self.room.connection.generation
             if self._records[0] != generation:
                 columns, rows = self.window()
                 self._records = (generation, [_row(columns, row) for row in rows])
@@ -115,9 +116,9 @@ class Table(Mapping[str, dict[str, Any]]):
 
     def delete(self, id: str, /) -> Receipt:
         """Delete a row. Raises MutationRejected if it is not there."""
-        if id not in self and self.room._batch.get() is None:
+        if id not in self and not self.room.batching:
             raise MutationRejected("unknown-row", f"There is no row {id!r} in {self.name}, so it cannot be deleted.")
-        return self.room._mutate("delete", {"table": self.name, "id": id}, id=id)
+        return self.room.make("delete", {"table": self.name, "id": id}, id=id)
 
     def _mutate(self, verb: str, id: Any, values: dict[str, Any]) -> Receipt:
         with self._lock:
@@ -126,13 +127,13 @@ class Table(Mapping[str, dict[str, Any]]):
         if not stored:
             raise MutationRejected("missing-value", f"A row of {self.name} needs an id, which is text and not empty.")
         args = {"table": self.name, "id": stored, "values": _wire(entry, values)}
-        return self.room._mutate(verb, args, id=str(stored))
+        return self.room.make(verb, args, id=str(stored))
 
     def insert_many(self, data: Any, *, progress: bool | None = None) -> Receipt:
         """Insert many rows: a DataFrame (pandas, polars, Arrow, whatever narwhals knows) or dicts. One receipt.
 
         A long load goes in several mutations and shows a progress bar (``progress=False``: never). Each mutation is
-        whole; the load as such is not, unless it stands in ``room.batch()``. ``receipt.result()`` is the number of rows.
+        whole; the load as such is not, unless it stands in ``room.batch()``. The receipt's result is how many rows.
         All rows are checked before the first is sent.
         """
         from .dataframes import rows_of_data
@@ -140,12 +141,12 @@ class Table(Mapping[str, dict[str, Any]]):
         with self._lock:
             entry = self._entry
         names, rows = rows_of_data(data, entry)
-        whole = self.room._batch.get() is not None
+        whole = self.room.batching
         receipts: list[Receipt] = []
-        with _progress(len(rows), progress, self.name) as advance:
+        with _progress(len(rows), self.name, wanted=progress) as advance:
             for chunk in _chunks(rows, len(rows) or 1 if whole else CHUNK_ROWS):
                 args = {"table": self.name, "columns": names, "rows": chunk}
-                receipts.append(self.room._mutate("insert_rows", args))
+                receipts.append(self.room.make("insert_rows", args))
                 if self.room.status == "live" and len(receipts) >= UNDECIDED_CHUNKS and not whole:
                     _wait_a_while(self.room, receipts[-UNDECIDED_CHUNKS])
                 advance(len(chunk))
@@ -164,11 +165,12 @@ class Table(Mapping[str, dict[str, Any]]):
         def say(changes: Changes) -> None:
             table = me()
             if table is not None and changes.ids:
-                voice.call(function, TableChange(table.name, table._now(changes.ids)))
+                voice.call(function, TableChange(table.name, table.rows_now(changes.ids)))
 
-        return self.room._connection.follow(self.name, say)
+        return self.room.connection.follow(self.name, say)
 
-    def _now(self, ids: Iterable[str]) -> dict[str, dict[str, Any] | None]:
+    def rows_now(self, ids: Iterable[str]) -> dict[str, dict[str, Any] | None]:
+        """These rows as they are now, None for those that are gone."""
         with self._lock:
             known = self.name in self._view.tables
             rows = self._view.fetch(self.name, ids) if known else {}
@@ -177,7 +179,7 @@ class Table(Mapping[str, dict[str, Any]]):
 
     def follow(self, function: Callable[[Changes], object]) -> Subscription:
         """For widgets: call ``function`` with the ids that changed, on the I/O thread. It must be quick."""
-        return self.room._connection.follow(self.name, function)
+        return self.room.connection.follow(self.name, function)
 
     def window(self) -> tuple[tuple[m.Column, ...], list[tuple[Any, ...]]]:
         """For widgets: the columns, and ``(position, id, *stored values)`` of each row in order."""
@@ -194,7 +196,7 @@ class Table(Mapping[str, dict[str, Any]]):
     def pending_ids(self) -> set[str]:
         """Ids of the rows that your undecided edits touch."""
         with self._lock:
-            return self.room._connection.replica.pending_rows().get(self.name, set())
+            return self.room.connection.replica.pending_rows().get(self.name, set())
 
     # --- shown ----------------------------------------------------------------------------------------------------
 
@@ -212,11 +214,11 @@ class Table(Mapping[str, dict[str, Any]]):
 
     @property
     def _lock(self) -> Any:
-        return self.room._connection.lock
+        return self.room.connection.lock
 
     @property
     def _view(self) -> Store:
-        return self.room._connection.replica.view
+        return self.room.connection.replica.view
 
     @property
     def _entry(self) -> StoredTable:
@@ -258,18 +260,18 @@ def _wait_a_while(room: Room, receipt: Receipt) -> None:
     """Until the room has decided this one, or the line is cut: then the rest is made without it."""
     while room.status == "live" and not receipt.done():
         try:
-            receipt._future.exception(0.2)
-        except TimeoutError:
+            receipt.result(0.2)
+        except PartySyncError:  # not yet, or refused, which its own receipt says
             continue
 
 
 class _progress:  # noqa: N801  # used as a function
     """A tqdm bar for a long load, or nothing."""
 
-    def __init__(self, rows: int, wanted: bool | None, name: str) -> None:
+    def __init__(self, rows: int, name: str, *, wanted: bool | None) -> None:
         self._bar: Any = None
         if rows and (wanted if wanted is not None else rows >= PROGRESS_ROWS):
-            from tqdm.auto import tqdm
+            from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
             self._bar = tqdm(total=rows, desc=name, unit=" rows")
 

@@ -21,10 +21,7 @@ def insert(tx: Transaction, table: str, id: str, values: dict[str, Any]) -> None
 
 def insert_rows(tx: Transaction, table: str, columns: list[str], rows: list[list[Any]]) -> None:
     """Many new rows: ``columns`` names the values of each, ``id`` among them."""
-    for row in rows:
-        if len(row) != len(columns):
-            raise MutationRejected("bad-arguments", f"A row of {len(row)} values was given for {len(columns)} columns.")
-        tx.insert(table, **dict(zip(columns, row, strict=True)))
+    tx.insert_rows(table, columns, rows)
 
 
 def update(tx: Transaction, table: str, id: str, values: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ class Claim:
             self._connection.execute("BEGIN EXCLUSIVE")
         except apsw.BusyError:
             self._connection.close()
-            raise StorageFailed(f"{path.parent} is in use by {self._holder()}. Stop that one, or use another folder.")
+            raise StorageFailed(f"{path.parent} is in use by {self._holder()}. Stop that, or use another.") from None
         self._note.write_text(who)
 
     def _holder(self) -> str:

@@ -140,7 +140,7 @@ def coerce(column: Column, value: Any) -> Stored:
         return None
     if hasattr(value, "dtype") and hasattr(value, "item"):  # a NumPy scalar, without importing NumPy
         value = value.item()
-    if isinstance(value, float | dt.datetime | decimal.Decimal) and value != value:  # NaN and NaT
+    if isinstance(value, float | dt.datetime | decimal.Decimal) and value != value:  # noqa: PLR0124  # NaN and NaT
         return None
     return _COERCE[column.type](column, value)
 

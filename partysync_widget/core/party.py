@@ -72,7 +72,9 @@ class Mutator:
         try:
             plain = {name: msgspec.to_builtins(value) for name, value in args.items()}
         except (TypeError, ValueError) as error:
-            raise MutationRejected("bad-arguments", f"{self.name} was called with a value that cannot travel: {error}")
+            raise MutationRejected(
+                "bad-arguments", f"{self.name} was called with a value that cannot travel: {error}"
+            ) from None
         check_value(plain)
         self.bound(plain)
         return plain
@@ -82,9 +84,7 @@ class Mutator:
         try:
             struct = msgspec.convert(dict(plain), self.shape)
         except msgspec.ValidationError as error:
-            raise MutationRejected(
-                "bad-arguments", f"{self.usage} was called wrongly: {error}."
-            ) from None
+            raise MutationRejected("bad-arguments", f"{self.usage} was called wrongly: {error}.") from None
         return {name: getattr(struct, name) for name in self.shape.__struct_fields__}
 
 

@@ -25,14 +25,20 @@ STORAGE_ERRORS: tuple[type[apsw.Error], ...] = (
     apsw.ProtocolError,
     apsw.NoLFSError,
 )
-"""Not the edit's fault: some roll the whole transaction back, so none is ever a rejection (sqlite.org/lang_transaction)."""
+"""Not the edit's fault; some roll the whole transaction back, so none is a rejection (sqlite.org/lang_transaction)."""
 
 _CONSTRAINTS = (
-    (r"UNIQUE constraint failed: (\w+)\.id", r"There is a row with this id in \1 already. Update it, or use another id."),
+    (
+        r"UNIQUE constraint failed: (\w+)\.id",
+        r"There is a row with this id in \1 already. Update it, or use another.",
+    ),
     (r"UNIQUE constraint failed: (.*)", r"Another row has this value already, and \1 must differ between rows."),
     (r"NOT NULL constraint failed: (.*)", r"\1 must have a value."),
     (r"CHECK constraint failed: (.*)", r"The table's rule is not kept: \1."),
-    (r"FOREIGN KEY constraint failed", r"A row that this refers to is missing, or another row still refers to this one."),
+    (
+        r"FOREIGN KEY constraint failed",
+        r"A row that this refers to is missing, or another row still refers to this one.",
+    ),
     (r"cannot store (\w+) value in (\w+) column (.*)", r"\3 is kept as \2, and \1 was written to it."),
 )
 

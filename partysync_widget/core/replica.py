@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
 import msgspec
 
 from . import messages as m
@@ -35,6 +36,7 @@ from .store import Store
 Rows = dict[str, dict[str, tuple[Any, ...]]]
 
 FRAME_OVERHEAD = 256  # bytes of a push beside its one mutation, generously
+COMPARED_ROWS = 2_000  # of a larger change every row counts as changed: to look would cost more than to tell
 MOST_RESYNCS = 3  # in a row without a frame that helped; a loop of resets is worse than an error
 
 
@@ -359,6 +361,36 @@ class Replica:
         step.reset = True
         step.send.append(self._greet())
 
+    # --- a copy on disk -------------------------------------------------------------------------------------------
+
+    def adopt_base(self, source: apsw.Connection) -> None:
+        """Begin with the rows that ``copy_base`` has written. Raises, and changes nothing, if they are no such copy."""
+        copy = apsw.Connection(":memory:")
+        with copy.backup("main", source, "main") as backup:
+            backup.step()
+        store = Store(copy, self.party)
+        self.epoch, self.cursor = str(store.meta("epoch") or ""), store.version
+        self.store.close()
+        self.store = store
+
+    def adopt_pending(self, client: str, settled: int, mutations: list[m.Mutation]) -> None:
+        """Go on as the client that made these. The room may have them already (R5)."""
+        self.client, self.settled_mid = client, settled
+        for mutation in mutations:
+            size = len(msgspec.json.encode(mutation.args)) + len(mutation.name) + FRAME_OVERHEAD
+            self._tickets += 1
+            self.pending.append(Pending(self._tickets, mutation, size, tried=True))
+        self._rebuild()
+
+    def copy_base(self, target: apsw.Connection) -> None:
+        """Write the base, without what is pending, into another database."""
+        with self._moving():
+            self._to_base()
+            self.store.set_meta("epoch", self.epoch)
+            with target.backup("main", self.store.connection, "main") as backup:
+                backup.step()
+            self._replay()
+
     # --- the base moves -------------------------------------------------------------------------------------------
 
     def _begin(self, begin: m.Begin) -> None:
@@ -399,7 +431,7 @@ class Replica:
         self._arrived()
 
     def _advance(self, deltas: list[m.Delta], step: Step) -> None:
-        """Move the base over some deltas: roll pending back, put the rows, drop what is acknowledged, replay the rest."""
+        """Move the base: roll pending back, put the rows, drop what is acknowledged, replay the rest."""
         if not deltas:
             return
         with self._moving():
@@ -408,7 +440,8 @@ class Replica:
             ids = {name: set(found) for name, found in was_pending.items()}
             for change in (change for delta in deltas for change in delta.tables):
                 ids.setdefault(change.table, set()).update(change.gone, (row[1] for row in change.put))
-            before = self._rows_of(ids)
+            few = sum(map(len, ids.values())) <= COMPARED_ROWS
+            before = self._rows_of(ids) if few else {}
             self._to_base()
             try:
                 self._commit(deltas)
@@ -421,10 +454,14 @@ class Replica:
             is_pending = self._pending_now()
             for name, found in is_pending.items():
                 ids.setdefault(name, set()).update(found)
-            after = self._rows_of(ids)
+            after = self._rows_of(ids) if few else {}
         step.based += deltas
         step.reset = step.reset or self._specs() != specs
-        self._tell(before, after, was_pending, is_pending, step)
+        if few:
+            self._tell(before, after, was_pending, is_pending, step)
+        else:
+            for name, found in ids.items():
+                step.changed.setdefault(name, set()).update(found)
         self._arrived()
 
     def _commit(self, deltas: list[m.Delta]) -> None:

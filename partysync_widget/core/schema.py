@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 import apsw
+import msgspec
 
 from .columns import STORAGE, coerce, literal
 from .errors import MutationRejected, SchemaMismatch
@@ -55,7 +56,9 @@ def check_columns(table: str, columns: Iterable[Column]) -> None:
             )
         if name.lower() in taken or name.lower() in _ROWID_NAMES:
             why = (
-                "every row has an id already" if name.lower() == "id" else "the name is taken (case does not tell apart)"
+                "every row has an id already"
+                if name.lower() == "id"
+                else "the name is taken (case does not tell apart)"
             )
             raise MutationRejected("bad-name", f"{table} cannot have a column {name!r}: {why}.")
         if count > MAX_COLUMNS:
@@ -137,7 +140,9 @@ def _introspect_table(connection: apsw.Connection, name: str, sql: str, types: d
     if not strict or without_rowid or sql.upper().startswith("CREATE VIRTUAL"):
         raise SchemaMismatch(f"The table {name!r} must end in `) STRICT`, and have rowids, to be synced.")
     columns, has_id = [], False
-    info = connection.execute("SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?)", (name,))
+    info = connection.execute(
+        'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', (name,)
+    )
     for column, type_, not_null, default, primary, hidden in list(info):
         if column == "id":
             has_id = bool(type_ == "TEXT" and not_null and primary == 1)
@@ -147,9 +152,12 @@ def _introspect_table(connection: apsw.Connection, name: str, sql: str, types: d
         elif hidden:  # a generated column: every side computes its own
             continue
         else:
-            columns.append(_introspect_column(name, column, type_, bool(not_null) and default is None, types))
+            found = _introspect_column(name, column, type_, types)
+            columns.append(msgspec.structs.replace(found, required=bool(not_null) and default is None))
     if not has_id:
         raise SchemaMismatch(f"The table {name!r} needs the line `id TEXT PRIMARY KEY NOT NULL` as its only key.")
+    if "DEFERRED" in sql.upper():
+        raise SchemaMismatch(f"The table {name!r} defers a constraint to the commit, which many mutations share.")
     if "NOCASE" in sql.upper():
         raise SchemaMismatch(f"The table {name!r} uses NOCASE, under which two ids may be one. Leave it out.")
     spec = TableSpec(name=name, columns=tuple(columns))
@@ -163,15 +171,15 @@ def _introspect_table(connection: apsw.Connection, name: str, sql: str, types: d
     return spec
 
 
-def _introspect_column(table: str, name: str, storage: str, required: bool, types: dict[str, Column]) -> Column:
+def _introspect_column(table: str, name: str, storage: str, types: dict[str, Column]) -> Column:
     declared = types.get(name)
     if storage == "ANY":
         raise SchemaMismatch(f"{table}.{name} is of type ANY, which the sides cannot agree on. Name its type.")
     plain: ColumnType = _COLUMN_TYPES.get(storage, "bytes")
     if declared is None:
-        return Column(name=name, type=plain, required=required)
+        return Column(name=name, type=plain)
     if STORAGE[declared.type] != STORAGE[plain]:
         raise SchemaMismatch(
             f"{table}.{name} is {storage} in SQL, but a {declared.type} is kept as {STORAGE[declared.type]}."
         )
-    return Column(name=name, type=declared.type, required=required, choices=declared.choices)
+    return Column(name=name, type=declared.type, choices=declared.choices)

@@ -198,7 +198,7 @@ class Store:
     @property
     def version(self) -> int:
         """The room's counter as this store has it; the triggers read it too."""
-        return self.meta("version")
+        return int(self.meta("version"))
 
     @version.setter
     def version(self, version: int) -> None:
@@ -209,7 +209,8 @@ class Store:
 
     def set_meta(self, key: str, value: int | str) -> None:
         self.execute(
-            "INSERT INTO _partysync_meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            "INSERT INTO _partysync_meta (key, value) VALUES (?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (key, value),
         )
 
@@ -266,18 +267,17 @@ class Store:
         changes = []
         for name, entry in self.tables.items():
             # CROSS JOIN fixes the order: first the few stamps by their index, then their rows (sqlite.org/optoverview)
-            put = self.execute(
+            put: list[Any] = self.execute(
                 f"{entry.select.replace(' FROM ', ' FROM _partysync_rows AS r CROSS JOIN ', 1)} "
                 "ON t.id = r.id WHERE r.tbl = ? AND r.version > ? AND r.dead = 0 ORDER BY r.version, t.rowid",
                 (entry.key, cursor),
             ).fetchall()
-            gone = self.execute(
+            dead = self.execute(
                 "SELECT id FROM _partysync_rows WHERE tbl = ? AND version > ? AND dead = 1", (entry.key, cursor)
-            ).fetchall()
+            )
+            gone: list[Any] = [id for (id,) in dead]
             if put or gone:
-                changes.append(
-                    TableChange(table=name, columns=entry.names, put=put, gone=[id for (id,) in gone])  # type: ignore[arg-type]
-                )
+                changes.append(TableChange(name, entry.names, put, gone))
         return changes
 
     def schema_since(self, cursor: int) -> list[TableSpec]:
@@ -350,7 +350,9 @@ class Store:
         finally:
             self._guarding = False
 
-    def _authorize(self, action: int, one: str | None, two: str | None, _schema: str | None, trigger: str | None) -> int:
+    def _authorize(
+        self, action: int, one: str | None, two: str | None, _schema: str | None, trigger: str | None
+    ) -> int:
         if not self._guarding or (trigger or "").startswith(ddl.RESERVED):
             return apsw.SQLITE_OK
         if action not in (_WRITES if self._writing else _READS) or (one or "").lower().startswith(ddl.RESERVED):
@@ -423,4 +425,3 @@ class Store:
 
 def _blob(value: Any) -> Any:
     return base64.b64decode(value) if isinstance(value, str) else value
-

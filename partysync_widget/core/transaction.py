@@ -51,6 +51,21 @@ class Transaction:
                 raise MutationRejected("missing-value", f"{table}.{column.name} must have a value.")
         self._store.execute(entry.insert_sql(tuple(names)), stored)
 
+    def insert_rows(self, table: str, names: list[str], rows: list[list[Any]], /) -> None:
+        """Many new rows, the values of each in the order of ``names``, ``id`` among them."""
+        entry = self._store.table(table)
+        columns = [entry.column(name) for name in names]
+        for column in entry.spec.columns:
+            if column.required and column.default is None and column.name not in names:
+                raise MutationRejected("missing-value", f"{table}.{column.name} must have a value.")
+        if "id" not in names or any(len(row) != len(names) for row in rows):
+            raise MutationRejected("bad-arguments", f"Each row of {table} needs an id and {len(names)} values in all.")
+        stored = [[coerce(column, value) for column, value in zip(columns, row, strict=True)] for row in rows]
+        place = names.index("id")
+        if not all(row[place] for row in stored):
+            raise _missing_id(table)
+        self._store.connection.executemany(entry.insert_sql(tuple(names)), stored)
+
     def update(self, table: str, id: str, /, **values: Any) -> None:
         """Change some columns of one row; the others stay as they are, whoever wrote them."""
         entry, names, stored = self._coerced(table, {"id": id, **values})
@@ -92,8 +107,12 @@ class Transaction:
             names.append(name)
             stored.append(coerce(entry.column(name), value))
         if not values.get("id"):
-            raise MutationRejected("missing-value", f"A row of {table} needs an id, which is text and not empty.")
+            raise _missing_id(table)
         return entry, names, stored
+
+
+def _missing_id(table: str) -> MutationRejected:
+    return MutationRejected("missing-value", f"A row of {table} needs an id, which is text and not empty.")
 
 
 def _unknown_row(table: str, id: str) -> MutationRejected:

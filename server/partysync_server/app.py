@@ -62,7 +62,7 @@ class Gate(tornado.web.RequestHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         known = isinstance(error, Refused)
         self.set_header("Content-Type", "application/json")
-        self.finish(
+        _ = self.finish(
             json.dumps(
                 {
                     "error": error.kind if known else "error",
@@ -110,7 +110,8 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         return chosen
 
     def open(self, *args: str, **kwargs: str) -> None:
-        assert self.place is not None
+        if self.place is None:
+            raise RuntimeError("A socket opens only after get() has found its room.")
         self.set_nodelay(True)
         self.session = Session(owner="token", format=self.format)
         self.place.join(self.session, SocketWire(self, self.format))
@@ -187,5 +188,3 @@ def make_app(rooms: Rooms, token: str) -> tornado.web.Application:
         websocket_max_message_size=rooms.limits.frame + (1 << 16),
         log_function=lambda handler: log.debug("%s %s", handler.get_status(), handler.request.method),
     )
-
-

@@ -45,12 +45,16 @@ class ServeApp(Application):
     data = Unicode(os.environ.get("PARTYSYNC_DATA", ""), help="Folder of the rooms' files.").tag(config=True)
     ip = Unicode("127.0.0.1", help="Address to listen on.").tag(config=True)
     port = Int(0, help="Port to listen on; 0 takes a free one.").tag(config=True)
-    token = Unicode(os.environ.get("PARTYSYNC_TOKEN", ""), help="What kernels must show; made if empty.").tag(config=True)
+    token = Unicode(os.environ.get("PARTYSYNC_TOKEN", ""), help="What kernels must show; made if empty.").tag(
+        config=True
+    )
     party = List(Unicode(), help="Parties to serve beside `main`, as module:Class.").tag(config=True)
     idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
     idle_exit = Float(0.0, help="Seconds without a session before the server ends; 0: never.").tag(config=True)
     frame_limit = Int(1 << 20, help="Bytes in one frame from a kernel, at most.").tag(config=True)
-    import_parties = Bool(False, help="Import a party that a kernel names; for your own server only.").tag(config=True)
+    import_parties = Bool(
+        default_value=False, help="Import a party that a kernel names; for your own server only."
+    ).tag(config=True)
     runtime_file = Unicode("", help="File, readable only by you, to write address and token into.").tag(config=True)
 
     aliases = {  # noqa: RUF012  # traitlets reads a plain dict
@@ -76,13 +80,20 @@ class ServeApp(Application):
 
     async def _serve(self) -> None:
         self._check_exposure()
-        folder = Path(self.data or Path(jupyter_data_dir()) / "partysync").expanduser().resolve()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = self._folder()
         claim = Claim(folder / "server.lock", f"the partysync server with process id {os.getpid()}")
         try:
             await self._serve_from(folder)
         finally:
             claim.release()
+
+    def _folder(self) -> Path:
+        folder = Path(self.data or Path(jupyter_data_dir()) / "partysync").expanduser().resolve()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise PartySyncError(f"Cannot keep rooms in {folder}: {error.strerror}. Use another --data.") from None
+        return folder
 
     async def _serve_from(self, folder: Path) -> None:
         stop = asyncio.Event()
@@ -96,7 +107,9 @@ class ServeApp(Application):
         try:
             sockets = bind_sockets(self.port, self.ip)
         except OSError as error:
-            raise PartySyncError(f"Cannot listen on {self.ip}:{self.port}: {error.strerror}. Use another --port.") from None
+            raise PartySyncError(
+                f"Cannot listen on {self.ip}:{self.port}: {error.strerror}. Use another --port."
+            ) from None
         server = HTTPServer(make_app(rooms, token), max_header_size=1 << 14, max_body_size=1 << 16)
         server.add_sockets(sockets)
         url = f"http://{self.ip}:{sockets[0].getsockname()[1]}"
@@ -121,7 +134,7 @@ class ServeApp(Application):
                 return
 
     def _parties(self) -> Parties:
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, str(Path.cwd()))
         parties = Parties(imports=self.import_parties)
         for path in self.party:
             parties.load(path)
@@ -142,9 +155,9 @@ class ServeApp(Application):
         if self.runtime_file:
             write_private(Path(self.runtime_file), {"url": url, "token": token, "pid": os.getpid()})
         else:
-            print(f"Rooms at {url}", flush=True)
-            if not self.token:
-                print(f"Token: {token}", flush=True)
+            token_line = "" if self.token else f"\nToken: {token}"
+            sys.stdout.write(f"Rooms at {url}{token_line}\n")
+            sys.stdout.flush()
 
     def _withdraw(self) -> None:
         if self.runtime_file:
@@ -173,7 +186,7 @@ def write_private(path: Path, content: dict[str, Any]) -> None:
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         json.dump(content, file)
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -181,5 +194,5 @@ def main(argv: list[str] | None = None) -> None:
     try:
         PartySyncApp.launch_instance(argv, config=Config())
     except (PartySyncError, TraitError) as error:
-        print(f"partysync: {error}", file=sys.stderr)
+        sys.stderr.write(f"partysync: {error}\n")
         raise SystemExit(1) from None

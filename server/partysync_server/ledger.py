@@ -31,6 +31,8 @@ from partysync_widget.core.refusals import STORAGE_ERRORS
 from partysync_widget.core.store import Store
 
 KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
+DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
+
 CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
 
 
@@ -49,7 +51,7 @@ def storage(doing: str) -> Iterator[None]:
         yield
     except apsw.FullError as error:
         raise StorageFailed("The disk of the room server is full. Free some space; edits wait until then.") from error
-    except (*STORAGE_ERRORS, OSError) as error:
+    except DISK_ERRORS as error:
         raise StorageFailed(f"The room's file failed while {doing}: {error}.") from error
 
 
@@ -66,14 +68,14 @@ class Ledger:
             flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
             self._connection = apsw.Connection(os.fspath(path), flags=flags)
             try:
-                self._open(party, room, new)
+                self._open(party, room, new=new)
             except BaseException:
                 self._connection.close()
                 raise
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
 
-    def _open(self, party: type[Party], room: str, new: bool) -> None:
+    def _open(self, party: type[Party], room: str, *, new: bool) -> None:
         try:
             self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._connection.execute("PRAGMA journal_mode=WAL")
@@ -217,12 +219,15 @@ class Ledger:
 
     def acks(self, base: int) -> dict[str, int]:
         """How far each client is whose mutations were decided after ``base``."""
-        rows = self.store.execute("SELECT id, last_mid FROM _partysync_clients WHERE version > ?", (base,))
-        return dict(rows.fetchall())
+        rows: list[Any] = self.store.execute(
+            "SELECT id, last_mid FROM _partysync_clients WHERE version > ?", (base,)
+        ).fetchall()
+        return dict(rows)
 
     def results(self, where: str, *args: Any) -> list[m.Result]:
         """Results that are kept: by version, or of one client."""
-        rows = self.store.execute(f"SELECT result FROM _partysync_results WHERE {where} ORDER BY version", args)
+        query = f"SELECT result FROM _partysync_results WHERE {where} ORDER BY version"  # noqa: S608  # ours
+        rows = self.store.execute(query, args)
         return [msgspec.json.decode(result, type=m.Result) for (result,) in rows]
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 from partysync_widget.core.errors import PartySyncError
 from partysync_widget.core.party import Main, Party
@@ -21,6 +22,7 @@ class Parties:
     def load(self, path: str) -> type[Party]:
         """Import ``module:Class`` and serve it. Raises PartySyncError with what is wrong with it."""
         module, _, name = path.partition(":")
+        found: Any
         try:
             found = importlib.import_module(module)
             for part in name.split("."):
@@ -33,8 +35,11 @@ class Parties:
         return found
 
     def find(self, name: str, hint: str = "") -> type[Party] | None:
-        """The party called ``name``. ``hint`` is where a kernel has it from, ``module:Class;folder``: this user's own
-        server imports it, which gives the kernel nothing that it could not do itself."""
+        """The party called ``name``.
+
+        ``hint`` is where a kernel has it from, ``module:Class;folder``: this user's own server imports it, which gives
+        the kernel nothing that it could not do itself.
+        """
         if name not in self._found and self._imports and hint:
             path, _, folder = hint.partition(";")
             if folder not in sys.path:

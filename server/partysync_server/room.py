@@ -1,9 +1,9 @@
 """
 A room: puts everyone's mutations in one order and tells everyone about it.
 
-No sockets, threads or clocks here. Frames go in by ``receive``; ``turn`` decides what has gathered, ``commit`` makes it
-durable, ``published`` lets it be told; ``frames`` says what a session is to be sent next, computed from what it was
-last sent. Between ``turn`` and ``published`` only ``receive`` may be called: nothing of an undecided turn gets out (R9).
+No sockets, threads or clocks here. Frames go in by ``receive``; ``turn`` decides what has gathered, ``commit`` makes
+it durable, ``published`` lets it be told; ``frames`` says what a session is to be sent next, computed from what it was
+last sent. Between ``turn`` and ``published`` only ``receive`` may be called: nothing undecided gets out (R9).
 """
 
 from __future__ import annotations
@@ -141,8 +141,10 @@ class Room:
         self._deltas.clear()
 
     def recover(self, ledger: Ledger) -> None:
-        """After a failed commit: the file was opened again and says what happened. Ask it about every mutation of
-        the turn; those it has are duplicates now, the others are decided (R5, R9)."""
+        """After a failed commit: the file was opened again and says what happened (R9).
+
+        It is asked about every mutation of the turn: those it has are duplicates now, the others are decided (R5).
+        """
         self.ledger = ledger
         self._queue.extendleft(reversed(self._turn))
         self._turn.clear()

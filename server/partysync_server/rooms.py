@@ -3,12 +3,12 @@ Rooms that are open: each driven by one task, opened when somebody comes and clo
 
 ::
 
-    receive ─▶ [queue] ─▶ turn (event loop, bounded) ─▶ commit (worker thread, fsync) ─▶ published ─▶ pump sessions
+    receive ─▶ [queue] ─▶ turn (event loop, bounded) ─▶ commit (worker thread, fsync) ─▶ published ─▶ pump
                   ▲                                        │ meanwhile the next turn gathers
                   └────────────────────────────────────────┘
 
-While ``commit`` runs, nothing else touches the ledger. Python runs on the loop only: a worker that runs Python beside it
-fights for the interpreter lock (performance research).
+While ``commit`` runs, nothing else touches the ledger. Python runs on the loop only: a worker that runs Python beside
+it fights for the interpreter lock (a fan-out kept a tenth of its speed; docs/decisions has the figures).
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ class OpenRoom:
 
     async def _turn_or_break(self) -> None:
         """One turn. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
+        reason = ""
         for attempt in ("first", "second"):
             try:
                 await self._turn()
-                return
             except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
                 log.exception("room %s: %s turn failed", self.room.ledger.path.name, attempt)
                 reason = str(error) if isinstance(error, PartySyncError) else "The room server made a mistake."
@@ -106,6 +106,8 @@ class OpenRoom:
                 except StorageFailed as again:
                     self._break(str(again))
                     return
+            else:
+                return
         self._break(reason)
 
     async def _turn(self) -> None:
@@ -148,11 +150,13 @@ class OpenRoom:
         frames = self.room.frames(session)
         if frames:
             self._writing.add(session)
-            task = asyncio.create_task(self._write(session, self.wires[session], frames, session.ended is not None))
+            task = asyncio.create_task(
+                self._write(session, self.wires[session], frames, last=session.ended is not None)
+            )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _write(self, session: Session, wire: Wire, frames: list[bytes], last: bool) -> None:
+    async def _write(self, session: Session, wire: Wire, frames: list[bytes], *, last: bool) -> None:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await wire.write(frames)

@@ -27,7 +27,7 @@ class Snapshot:
     def __init__(self, ledger: Ledger, format: Format) -> None:
         self.version = ledger.version
         self._ledger = ledger
-        self._format = format
+        self.format = format
         self._todo = list(ledger.store.tables)
         self._after: int | None = None
         self._rows = FIRST_ROWS
@@ -51,7 +51,7 @@ class Snapshot:
             self._after = rows[-1][0]
         if rows:
             grown = [entry.spec] if entry.version > self.version else []
-            part = encode(m.Part([m.TableChange(table, entry.names, rows)], grown), self._format)
+            part = encode(m.Part([m.TableChange(table, entry.names, rows)], grown), self.format)
             self._parts.append(part)
             self._rows = max(1, len(rows) * PART_BYTES // max(len(part), 1))
 
@@ -70,7 +70,7 @@ class Reading:
 
     def step(self, ledger: Ledger) -> tuple[list[bytes], bool]:
         """The next frames, and whether they were the last."""
-        format = self.snapshot._format
+        format = self.snapshot.format
         if self.next < 0:
             self.next = 0
             return [self.snapshot.begin], False
