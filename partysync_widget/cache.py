@@ -42,14 +42,11 @@ class Cache:
         path = path.expanduser()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._claim = Claim(
-                path.with_name(f"{path.name}.lock"), f"the notebook kernel with process id {os.getpid()}"
-            )
+            lock, who = path.with_name(f"{path.name}.lock"), f"the kernel with process id {os.getpid()}"
+            self._claim = Claim(lock, who, what=f"The cache {path}")
             self._outbox = apsw.Connection(os.fspath(path))
             self._outbox.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
             self._outbox.execute(OUTBOX)
-        except StorageFailed as error:
-            raise StorageFailed(f"The cache {path} cannot be used: {error}") from None
         except (apsw.Error, OSError) as error:
             raise StorageFailed(f"The cache {path} cannot be opened: {error}. Use another path.") from None
         self._rows_path = path.with_name(f"{path.name}-rows")

@@ -87,7 +87,7 @@ def local_server() -> Server:
         if server is not None and _answers(server):
             return server
         try:
-            claim = Claim(_lock_file(), f"process {os.getpid()}")
+            claim = Claim(_lock_file(), f"process {os.getpid()}", what="The start of a server")
         except StorageFailed:
             pass  # another kernel is starting it
         else:

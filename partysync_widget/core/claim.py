@@ -16,9 +16,12 @@ from .errors import StorageFailed
 
 
 class Claim:
-    """Held from construction until ``release``. Raises StorageFailed, with the holder, when another process has it."""
+    """Held from construction until ``release``; ``what`` it stands for, and ``who`` holds it, are for the next one.
 
-    def __init__(self, path: Path, who: str) -> None:
+    Raises StorageFailed, with the holder, when another process has it.
+    """
+
+    def __init__(self, path: Path, who: str, *, what: str) -> None:
         self._note = path.with_suffix(".owner")
         self._connection = apsw.Connection(os.fspath(path))
         try:
@@ -26,7 +29,7 @@ class Claim:
             self._connection.execute("BEGIN EXCLUSIVE")
         except apsw.BusyError:
             self._connection.close()
-            raise StorageFailed(f"{path.parent} is in use by {self._holder()}. Stop that, or use another.") from None
+            raise StorageFailed(f"{what} is in use by {self._holder()}. Stop that, or use another.") from None
         self._note.write_text(who)
 
     def _holder(self) -> str:

@@ -81,7 +81,8 @@ class ServeApp(Application):
     async def _serve(self) -> None:
         self._check_exposure()
         folder = self._folder()
-        claim = Claim(folder / "server.lock", f"the partysync server with process id {os.getpid()}")
+        who = f"the partysync server with process id {os.getpid()}"
+        claim = Claim(folder / "server.lock", who, what=f"The data folder {folder}")
         try:
             await self._serve_from(folder)
         finally:

@@ -3,7 +3,10 @@ A room: puts everyone's mutations in one order and tells everyone about it.
 
 No sockets, threads or clocks here. Frames go in by ``receive``; ``turn`` decides what has gathered, ``commit`` makes
 it durable, ``published`` lets it be told; ``frames`` says what a session is to be sent next, computed from what it was
-last sent. Between ``turn`` and ``published`` only ``receive`` may be called: nothing undecided gets out (R9).
+last sent. Between ``turn`` and ``published`` nothing undecided gets out (R9).
+
+``turn`` and ``commit`` may run in another thread. Until ``published``, only ``join``, ``leave`` and ``receive`` may be
+called beside them: what both touch are deques, whose ends are safe to use from two sides.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ class Room:
         self.by_client: dict[str, Session] = {}
         self._queue: deque[Queued] = deque()
         self._turn: list[Queued] = []
-        self._seen: dict[str, int] = {}
+        self._seen: deque[tuple[str, int]] = deque()  # clients, and how far their results may be forgotten
         self._arrived = 0  # mutations ever queued
         self._decided = 0  # of those, decided and durable
         self._deltas: dict[tuple[int, Format], list[bytes]] = {}
@@ -76,7 +79,7 @@ class Room:
             case m.Push():
                 self._push(session, frame)
             case m.Seen():
-                self._seen[session.client] = max(frame.mid, self._seen.get(session.client, 0))
+                self._seen.append((session.client, frame.mid))
             case m.Barrier():
                 session.barriers.append((frame.n, self._arrived))
             case m.Ping():
@@ -123,21 +126,20 @@ class Room:
                 queued.session.end(m.Error("gap", text, "now"))
             if time_is_up():
                 break
-        for client, mid in self._seen.items():
-            self.ledger.forget_results(client, mid)
+        while self._seen:
+            self.ledger.forget_results(*self._seen.popleft())
         if self.ledger.needs_compaction():
             self.ledger.compact()
         self.ledger.seal()
 
     def commit(self) -> None:
-        """Waits for the disk; the one call that may run in another thread."""
+        """Make the turn durable. Waits for the disk."""
         self.ledger.commit()
 
     def published(self) -> None:
         """The turn is durable: from now on it may be told."""
         self._decided += len(self._turn)
         self._turn.clear()
-        self._seen.clear()
         self._deltas.clear()
 
     def recover(self, ledger: Ledger) -> None:
@@ -216,7 +218,7 @@ class Room:
         if reason:
             return out  # the client takes a new id, and greets again
         if hello.settled:
-            self._seen[hello.client] = max(hello.settled, self._seen.get(hello.client, 0))
+            self._seen.append((hello.client, hello.settled))
         if hello.epoch and hello.version >= self.ledger.horizon:
             out += self._delta(hello.version, session.format)
             session.cursor, session.live = self.ledger.version, True

@@ -3,17 +3,18 @@ Rooms that are open: each driven by one task, opened when somebody comes and clo
 
 ::
 
-    receive ─▶ [queue] ─▶ turn (event loop, bounded) ─▶ commit (worker thread, fsync) ─▶ published ─▶ pump
-                  ▲                                        │ meanwhile the next turn gathers
-                  └────────────────────────────────────────┘
+    receive ─▶ [queue] ─▶ turn ─▶ commit (fsync) ─▶ published ─▶ pump sessions
+    event loop  ▲         └─ worker thread ──┘       event loop │
+                └────────── the next turn gathers ◀─────────────┘
 
-While ``commit`` runs, nothing else touches the ledger. Python runs on the loop only: a worker that runs Python beside
-it fights for the interpreter lock (a fan-out kept a tenth of its speed; docs/decisions has the figures).
+A turn and its commit run in a worker thread, so that a long one (a load, a party's slow mutator) delays its own room
+and no other (docs/decisions/turn-on-a-worker.md). Meanwhile nothing else touches the ledger.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import re
@@ -34,7 +35,9 @@ from .session import Session
 
 log = logging.getLogger("partysync.server")
 
-TURN_SECONDS = 0.008  # a turn holds the event loop no longer than about this
+TURN_SECONDS = 0.008  # after so long a turn is committed with what it has
+GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
+MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
 WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
 
 
@@ -58,7 +61,8 @@ class OpenRoom:
         self._reopen = reopen
         self._writing: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._committing = False
+        self._deciding = False  # the ledger is a worker's
+        self._closing = False
         self._work = asyncio.Event()
         self._driver = asyncio.create_task(self._drive())
 
@@ -74,23 +78,23 @@ class OpenRoom:
         self._work.set()
 
     def receive(self, session: Session, frame: m.Up) -> None:
-        self.room.receive(session, frame)
-        self._work.set()
+        if not self._closing:
+            self.room.receive(session, frame)
+            self._work.set()
 
     def wake(self) -> None:
         self._work.set()
 
     async def _drive(self) -> None:
-        while not self.broken:
+        while not self.broken and not (self._closing and not self.room.waiting):
             await self._work.wait()
             self._work.clear()
             self._pump_all()
             if self.room.waiting:
                 await self._turn_or_break()
                 self._pump_all()
-                if self.room.waiting:
-                    self._work.set()
-                await asyncio.sleep(0)  # let frames in and out between turns
+            if self.room.waiting or self._closing:
+                self._work.set()
 
     async def _turn_or_break(self) -> None:
         """One turn. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
@@ -100,7 +104,7 @@ class OpenRoom:
                 await self._turn()
             except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
                 log.exception("room %s: %s turn failed", self.room.ledger.path.name, attempt)
-                reason = str(error) if isinstance(error, PartySyncError) else "The room server made a mistake."
+                reason = str(error) if isinstance(error, PartySyncError) else MISTAKE
                 try:
                     await self._recover()
                 except StorageFailed as again:
@@ -111,25 +115,29 @@ class OpenRoom:
         self._break(reason)
 
     async def _turn(self) -> None:
-        self._committing = True
+        self._deciding = True
         try:
-            end = time.perf_counter() + TURN_SECONDS
-            self.room.turn(lambda: time.perf_counter() > end)
-            await asyncio.to_thread(self.room.commit)
+            await asyncio.to_thread(self._decide)
             self.room.published()
-            if self.room.ledger.needs_checkpoint():
-                await asyncio.to_thread(self.room.ledger.checkpoint)
         finally:
-            self._committing = False
+            self._deciding = False
+
+    def _decide(self) -> None:
+        """In a worker thread."""
+        if self.room.ledger.needs_checkpoint():
+            self.room.ledger.checkpoint()
+        end = time.perf_counter() + TURN_SECONDS
+        self.room.turn(lambda: time.perf_counter() > end)
+        self.room.commit()
 
     async def _recover(self) -> None:
-        self._committing = True
+        self._deciding = True
         try:
             old = self.room.ledger
             await asyncio.to_thread(old.close)
             self.room.recover(await asyncio.to_thread(self._reopen, old.epoch))
         finally:
-            self._committing = False
+            self._deciding = False
 
     def _break(self, reason: str) -> None:
         self.broken = reason
@@ -145,9 +153,14 @@ class OpenRoom:
 
     def _pump(self, session: Session) -> None:
         """Send a session what it is owed, unless it is still taking the last (R12) or the ledger is busy."""
-        if self._committing or session in self._writing or session not in self.wires:
+        if self._deciding or session in self._writing or session not in self.wires:
             return
-        frames = self.room.frames(session)
+        try:
+            frames = self.room.frames(session)
+        except Exception:  # what is wrong with one session's frames ends that session
+            log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
+            session.end(m.Error("storage", MISTAKE, "backoff"))
+            frames = self.room.frames(session)
         if frames:
             self._writing.add(session)
             task = asyncio.create_task(
@@ -175,18 +188,24 @@ class OpenRoom:
             self._pump(session)
 
     async def close(self, bye: m.Bye) -> None:
-        """Decide what is queued, say goodbye, fold the log, let go of the file."""
-        while self.room.waiting and not self.broken:
-            self._work.set()
-            await asyncio.sleep(0.001)
+        """Decide what is queued and tell it, say goodbye, fold the log, let go of the file."""
+        self._closing = True
+        self._work.set()
+        await asyncio.gather(self._driver, return_exceptions=True)
+        self._pump_all()
+        await self._sent()
         for session in self.wires:
             session.end(bye)
         self._pump_all()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=2)
-        self._driver.cancel()
-        await asyncio.gather(self._driver, return_exceptions=True)
+        await self._sent()
         await asyncio.to_thread(self.room.ledger.close)
+
+    async def _sent(self) -> None:
+        """Whatever is being written is, or has had its time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
 
 
 class Rooms:
