@@ -61,6 +61,30 @@ def finder(url: str | None, token: str | None) -> Finder:
     return local_server
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One place where a server is looked for, and what is there."""
+
+    place: str
+    found: str
+    taken: bool
+
+
+def survey() -> list[Finding]:
+    """Every place that ``connect("room")`` looks at, in order; the first that is ``taken`` wins. Starts nothing."""
+    url, token = os.environ.get("PARTYSYNC_URL"), os.environ.get("PARTYSYNC_TOKEN")
+    shown = "with PARTYSYNC_TOKEN" if token else "and PARTYSYNC_TOKEN is not set"
+    own = _read()
+    alive = own is not None and _answers(own)
+    rest = "none runs" if own is None else f"{own.url} {'answers' if alive else 'does not answer any more'}"
+    return [
+        Finding("connect(url=…)", "not known here; it would win over all below", taken=False),
+        Finding("PARTYSYNC_URL", f"{check_url(url)}, {shown}" if url else "not set", taken=bool(url)),
+        Finding(f"your own server ({runtime_file()})", rest, taken=not url and alive),
+        Finding("a new one", f"would be started, with its rooms in {data_folder()}", taken=not url and not alive),
+    ]
+
+
 def check_url(url: str) -> str:
     """The address without what does not belong in it, or NotConnected with how to write one."""
     parts = urlsplit(url)

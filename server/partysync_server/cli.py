@@ -171,7 +171,10 @@ class PartySyncApp(Application):
     name = "partysync"
     description = "A table that several notebooks share."
     version = __version__
-    subcommands = {"serve": (ServeApp, "Serve rooms.")}  # noqa: RUF012  # traitlets reads a plain dict
+    subcommands = {  # noqa: RUF012  # traitlets reads a plain dict; the name is imported when it is called
+        "serve": (ServeApp, "Serve rooms."),
+        "where": ("partysync_widget.where.WhereApp", "Say which server a kernel here would find, and why."),
+    }
 
     def start(self) -> None:
         if self.subapp is None:
