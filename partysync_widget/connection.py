@@ -87,6 +87,7 @@ class Connection:
         self._find = find
         self._party_hint = party_hint
         self._cache = cache
+        self._presence: dict[str, Any] = {}  # what we show of ourselves; the room forgets it with the connection
         self._patience = 0.0  # seconds that a server on its way down asked for
         self._pid = os.getpid()
         self._socket: WebSocketClientConnection | None = None
@@ -131,7 +132,8 @@ class Connection:
         if os.getpid() != self._pid:
             raise NotConnected(f"The room {self.room!r} belongs to the process that connected it. Connect again here.")
         if self._closing:
-            raise NotConnected(f"The room {self.room!r} is closed. Connect again.")
+            why = f": {self.trouble}" if self.status == "failed" else "."
+            raise NotConnected(f"The room {self.room!r} is closed{why} Connect again.")
 
     def barrier(self) -> Future[None]:
         """Done when everything sent so far is decided, and everything decided is here."""
@@ -161,7 +163,8 @@ class Connection:
         return Subscription(close)
 
     def present(self, state: dict[str, Any]) -> None:
-        """Show ``state`` of ourselves to the others; not stored, not repeated."""
+        """Show ``state`` of ourselves to the others, as long as we are here."""
+        self._presence = state
         self._soon(self._send, [m.Presence(state)])
 
     def want(self, *, connected: bool) -> None:
@@ -363,6 +366,8 @@ class Connection:
                 self._to_cache(lambda cache: cache.moved(step, self.replica))
         if self.replica.link is Link.LIVE and self.status != "live":
             self.trouble = None
+            if self._presence:
+                self._send([m.Presence(self._presence)])
             self._become("live")
         self._tell(step)
         for barrier in step.barriers:

@@ -16,11 +16,12 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
 
 import msgspec
 
 from .cache import Cache
-from .connection import Changes, Connection, Subscription
+from .connection import Connection, Subscription
 from .core import messages as m
 from .core.codec import check_value
 from .core.columns import column
@@ -103,7 +104,7 @@ def _hint(party: type[Party]) -> str:
         if party is not Main and party.__module__ != "__main__":
             depth = len(party.__module__.split("."))
             folder = Path(inspect.getfile(party)).resolve().parents[depth - 1]
-            return f"{party.__module__}:{party.__qualname__};{folder}"
+            return quote(f"{party.__module__}:{party.__qualname__};{folder}")
     return ""
 
 
@@ -196,7 +197,8 @@ class Room:
         with self.connection.lock:
             entry = self.connection.replica.view.tables.get(name)
         if entry is None:
-            made = [self.make("create_table", {"name": name, "columns": [_plain(each) for each in columns]})]
+            args = {"name": name, "columns": [_plain(each) for each in columns]}
+            made = [self.connection.mutate("create_table", args)]
         else:
             have = {each.name: each for each in entry.spec.columns}
             for each in columns:
@@ -207,7 +209,7 @@ class Room:
                         f"Use another name."
                     )
             missing = [each for each in columns if each.name not in have]
-            made = [self.make("add_column", {"table": name, "column": _plain(each)}) for each in missing]
+            made = [self.connection.mutate("add_column", {"table": name, "column": _plain(each)}) for each in missing]
         if self.status == "live" and not on_io_thread():
             for receipt in made:
                 try:
@@ -289,14 +291,12 @@ class Room:
         self.connection.want(connected=True)
 
     def observe(self, function: Callable[[Room], object]) -> Subscription:
-        """Call ``function(room)`` after anything here has changed: rows, people, or the state of the line."""
-        voice, me = Voice(), weakref.ref(self)
+        """Call ``function(room)`` after anything here has changed: rows, people, or the state of the line.
 
-        def say(_: Changes) -> None:
-            if (room := me()) is not None:
-                voice.call(function, room)
-
-        return self.connection.follow(None, say)
+        It keeps the room open, until ``subscription.close()`` or ``room.close()``.
+        """
+        voice = Voice()
+        return self.connection.follow(None, lambda _: voice.call(function, self))
 
     def close(self) -> None:
         """Leave. Receipts that the room has not decided raise OutcomeUnknown."""

@@ -5,7 +5,6 @@ Tables, as a notebook holds them: a mapping from id to row that everybody in the
 from __future__ import annotations
 
 import secrets
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from .room import Room
 
 CHUNK_ROWS, CHUNK_BYTES = 1_000, 200_000  # of one mutation of a load
-UNDECIDED_CHUNKS = 4  # of a load, on the way at a time: the more, the more is replayed with each answer
+UNDECIDED_CHUNKS = 3  # of a load, on the way at a time: the more, the more is replayed with each answer
 PROGRESS_ROWS = 20_000  # from this many rows on, a load shows a progress bar
 
 
@@ -158,14 +157,13 @@ class Table(Mapping[str, dict[str, Any]]):
         """Call ``function(change)`` with the rows that changed, after each change, whoever made it.
 
         It runs on the kernel's loop between cells, and prints into the cell that registered it; the changes come in
-        order. ``subscription.close()`` ends it.
+        order. It keeps the room open, until ``subscription.close()`` or ``room.close()``.
         """
-        voice, me = Voice(), weakref.ref(self)
+        voice = Voice()
 
         def say(changes: Changes) -> None:
-            table = me()
-            if table is not None and changes.ids:
-                voice.call(function, TableChange(table.name, table.rows_now(changes.ids)))
+            if changes.ids:
+                voice.call(function, TableChange(self.name, self.rows_now(changes.ids)))
 
         return self.room.connection.follow(self.name, say)
 

@@ -12,7 +12,6 @@ import hmac
 import json
 import logging
 from typing import Any
-from urllib.parse import unquote
 
 import tornado.web
 import tornado.websocket
@@ -80,7 +79,9 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
     place: OpenRoom | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        wanted = unquote(self.path_args[0])
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Refused(426, "websocket", "This address is a room's WebSocket; connect with partysync_widget.")
+        wanted = self.path_args[0]
         try:
             party = self.rooms.parties.find(wanted, self.request.headers.get("X-PartySync-Party", ""))
         except PartySyncError as error:
@@ -91,7 +92,7 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
                 f"with `partysync serve --party module:Class`; a class written in a notebook belongs into a file."
             )
             raise Refused(404, "unknown-party", text)
-        name = unquote(self.path_args[1])
+        name = self.path_args[1]
         if not name.isprintable() or not 0 < len(name) <= MAX_ROOM_NAME:
             text = f"A room's name is 1 to {MAX_ROOM_NAME} printable characters, not {name!r:.80}."
             raise Refused(404, "bad-room-name", text)

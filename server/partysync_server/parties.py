@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import sys
 from typing import Any
+from urllib.parse import unquote
 
 from partysync_widget.core.errors import PartySyncError
 from partysync_widget.core.party import Main, Party
@@ -41,7 +42,7 @@ class Parties:
         the kernel nothing that it could not do itself.
         """
         if name not in self._found and self._imports and hint:
-            path, _, folder = hint.partition(";")
+            path, _, folder = unquote(hint).partition(";")
             if folder not in sys.path:
                 sys.path.append(folder)
             self.load(path)

@@ -24,7 +24,7 @@ from .session import Session
 from .snapshot import PART_BYTES, Reading, Snapshot
 
 TURN_MUTATIONS = 512  # at most, so that nobody waits long for a commit
-QUEUED_MUTATIONS = 50_000  # per session; beyond it the session is told to come back
+QUEUED_MUTATIONS = 50_000  # waiting for a turn; whoever brings more is told to come back
 PRESENCE_BYTES = 4096
 LIMITS = m.Limits(frame=1 << 20, mutations=256)
 

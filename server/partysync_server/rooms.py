@@ -232,6 +232,7 @@ class Rooms:
                 ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
                 found = OpenRoom(Room(party, ledger, limits=self.limits), lambda epoch: Ledger(path, party, epoch))
                 self._open[path] = found
+            found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found
 
     def path(self, party: type[Party], name: str) -> Path:
