@@ -1,0 +1,90 @@
+# Everything a working copy is asked for. Needs make and Python 3.11 or newer; all else comes from PyPI and npm into
+# .venv/ and js/node_modules/. `make help` lists the targets.
+
+PYTHON ?= $(or $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done),python3)
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+# The environment is made anew when the lock changes or the working copy moves (an editable install holds its path);
+# the project is installed anew when its metadata change. Otherwise both cost nothing.
+LOCKED := $(VENV)/locked-$(shell { pwd; cat requirements/dev.txt; } | cksum | tr ' ' '-')
+INSTALLED := $(VENV)/installed-$(shell { pwd; cat requirements/dev.txt pyproject.toml hatch_build.py; } | cksum | tr ' ' '-')
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+.PHONY: help setup js demo demo-check test core-coverage check format bench soak floors lock build clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | \
+		while IFS="$$(printf '\t')" read -r name text; do printf 'make %-14s %s\n' "$$name" "$$text"; done
+
+setup: $(INSTALLED) js ## everything installed and built, and nothing more
+
+$(LOCKED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, and $(PYTHON) is {sys.version.split()[0]}. Say which: make PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(INSTALLED): $(LOCKED)
+	PARTYSYNC_SKIP_JS=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+js: $(LOCKED) ## the bundle, when its sources changed
+	@$(BIN)/python hatch_build.py
+
+demo: setup ## JupyterLab with two notebooks side by side, sharing one room of penguins
+	@$(BIN)/python notebooks/demo.py $(DEMO_ARGS)
+
+demo-check: setup ## start the demo without a browser, see that each notebook saw the other's edits, stop
+	@$(BIN)/python notebooks/demo.py --check
+
+test: setup core-coverage ## every test: core (100 % of its branches), the browser side, all the rest
+	@$(BIN)/python hatch_build.py test
+	$(BIN)/python -m pytest --ignore=tests/core -m "not soak" $(TEST_ARGS)
+	@test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium on this machine (apt install chromium)."
+
+core-coverage: setup
+	$(BIN)/python -m pytest tests/core -n $(WORKERS) --cov --cov-fail-under=100 -m "not soak"
+
+check: setup ## ruff, the types of Python (mypy, strict) and of the browser side (tsc)
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+	@$(BIN)/python hatch_build.py check
+
+format: setup ## ruff's formatter and its safe corrections
+	$(BIN)/python -m ruff check --fix
+	$(BIN)/python -m ruff format
+
+bench: setup ## the measurements
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+soak: setup ## the tests that run for a long time
+	$(BIN)/python -m pytest -m soak --timeout=0 $(TEST_ARGS)
+
+# uv only here: the lock it writes is a plain requirements file, and pip installs it.
+lock: ## pin what pyproject.toml asks for, with hashes, in requirements/dev.txt (UPGRADE=--upgrade for the newest)
+	@mkdir -p build requirements && $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
+	build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-emit-package partysync-widget \
+		--custom-compile-command "make lock" --quiet $(UPGRADE) --output-file requirements/dev.txt
+
+floors: js ## the tests of the core, the server and the kernel client on the oldest versions we promise to work with
+	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
+	build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/floors
+	build/uv/bin/uv pip install --quiet --python build/floors --resolution lowest-direct .
+	build/uv/bin/uv pip install --quiet --python build/floors pytest pytest-timeout hypothesis
+	build/floors/bin/python -m pytest -m "not soak" --ignore=tests/e2e --ignore=tests/notebooks \
+		--ignore=tests/test_packaging.py --ignore=tests/test_docs.py $(TEST_ARGS)
+
+build: setup ## the wheel and the sdist, in dist/
+	$(BIN)/python -m hatchling build --clean
+
+clean: ## remove all that was installed, built and run
+	rm -rf $(VENV) js/node_modules partysync_widget/static dist build .coverage .coverage.* .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache test-results

@@ -1,0 +1,25 @@
+// Bundles each widget's browser side into partysync_widget/static/, where Python reads it as `_esm` and `_css`.
+//
+// `_esm` travels in every comm_open and in every saved notebook, so it is minified and each widget gets only what it needs.
+
+import { context, build } from "esbuild";
+
+const options = {
+  absWorkingDir: import.meta.dirname,
+  entryPoints: ["src/channel.ts", "src/grid.ts", "src/grid.css"],
+  outdir: "../partysync_widget/static",
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "info",
+};
+
+if (process.argv.includes("--watch")) {
+  const running = await context(options);
+  await running.watch();
+} else {
+  await build(options);
+}

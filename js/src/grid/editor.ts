@@ -1,0 +1,78 @@
+// One open editor: a native input that fits the column's type. It knows nothing of rows, tables or keys; `read` gives
+// what the person typed as a value, or throws an Error that says what is wrong with it.
+
+import type { Column, Value } from "../values";
+import { editable, parse } from "./cells";
+import { make } from "./element";
+
+type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
+
+/** Booleans are ticked where they stand; bytes are for programs. */
+export function canEdit(column: Column): boolean {
+  return column.type !== "boolean" && column.type !== "bytes" && column.name !== "id";
+}
+
+export class Editor {
+  readonly field: Field;
+  #column: Column;
+  #before: string;
+  #zone = "Z"; // of a datetime: the native input has no place for it, so it is put back as it was
+
+  /** Opens on `value`; or, when a person just started to type, on what they typed. */
+  constructor(column: Column, value: Value | undefined, typed?: string) {
+    this.#column = column;
+    let text = editable(column, value);
+    if (column.type === "datetime") {
+      const parts = /^(.*?)(Z|[+-]\d\d:?\d\d)?$/.exec(text.replace(" ", "T"))!;
+      text = (parts[1] ?? "").slice(0, 19);
+      this.#zone = parts[2] ?? this.#zone;
+    }
+    this.field = fieldFor(column);
+    this.field.setAttribute("aria-label", column.name);
+    this.field.value = text;
+    this.#before = this.field.value;
+    if (typed !== undefined && !(this.field instanceof HTMLSelectElement)) {
+      // Date inputs take no half-typed text and stay as they are.
+      if (this.field.type === "text" || this.field instanceof HTMLTextAreaElement) this.field.value = typed;
+    }
+  }
+
+  get changed(): boolean {
+    return this.field.value !== this.#before;
+  }
+
+  focus(selectAll: boolean): void {
+    this.field.focus({ preventScroll: true });
+    if (selectAll && !(this.field instanceof HTMLSelectElement)) this.field.select();
+  }
+
+  read(): Value {
+    const value = parse(this.#column, this.field.value);
+    return this.#column.type === "datetime" && value !== null ? `${value}${this.#zone}` : value;
+  }
+
+  /** Show why the text cannot be taken; the editor stays open. */
+  complain(sentence: string): void {
+    this.field.setAttribute("aria-invalid", "true");
+    this.field.title = sentence;
+  }
+}
+
+function fieldFor(column: Column): Field {
+  switch (column.type) {
+    case "choice": return select(column);
+    case "date": return make("input", "ps-editor", { type: "date" });
+    case "datetime": return make("input", "ps-editor", { type: "datetime-local", step: "1" });
+    // type=number would turn "-" into nothing, and round what is beyond 2^53
+    case "integer": return make("input", "ps-editor", { type: "text", inputmode: "numeric" });
+    case "real": return make("input", "ps-editor", { type: "text", inputmode: "decimal" });
+    default: return make("textarea", "ps-editor"); // an <input> would drop line breaks without a word
+  }
+}
+
+function select(column: Column): HTMLSelectElement {
+  const choices = [...(column.required ? [] : [""]), ...column.choices];
+  const options = choices.map((choice) => make("option", "", { value: choice }, choice));
+  // JupyterLab leaves keys alone in text fields only; in a select, "a" would put a cell above this one.
+  return make("select", "ps-editor", { "data-lm-suppress-shortcuts": "true" }, ...options);
+}
