@@ -1,0 +1,64 @@
+"""
+A line: one connection between a kernel and the room, as two queues of bytes. What is in them is in flight.
+"""
+
+from collections import deque
+from random import Random
+
+from partysync_server.session import Session
+from partysync_widget.core import messages as m
+from partysync_widget.core.codec import Format, decode_down, decode_up, encode
+
+
+class Line:
+    """Frames arrive in the order they were sent, or not at all. Each end learns by itself that the other is gone."""
+
+    def __init__(self, format: Format, window: int) -> None:
+        self.format = format
+        self.window = window  # frames on their way down before the room has to wait
+        self.session = Session(owner="somebody", format=format)
+        self.up: deque[bytes] = deque()
+        self.down: deque[bytes] = deque()
+        self.said: list[bytes] = []  # everything that was ever sent up
+        self.here = True  # the kernel's end is open
+        self.there = True  # the room's end is open
+        self.lossy = True  # a frame may still be lost in silence; one for each conversation
+
+    def send(self, frames: list[m.Up]) -> None:
+        for frame in frames:
+            raw = encode(frame, self.format)
+            self.said.append(raw)
+            if self.there:
+                self.up.append(raw)
+
+    def heard(self, most: int) -> list[m.Up]:
+        """What reaches the room."""
+        return [decode_up(self.up.popleft(), self.format) for _ in range(min(most, len(self.up)))]
+
+    def told(self, most: int) -> list[m.Down]:
+        """What reaches the kernel."""
+        return [decode_down(self.down.popleft(), self.format) for _ in range(min(most, len(self.down)))]
+
+    def cut(self, random: Random) -> None:
+        """The kernel's end is gone; some of what it sent still arrives. The room has not noticed."""
+        self.here = False
+        self.down.clear()
+        for _ in range(random.randint(0, len(self.up))):
+            self.up.pop()
+
+    def drop(self, random: Random) -> None:
+        """Lose one frame on its way down, and nothing else."""
+        del self.down[random.randrange(len(self.down))]
+        self.lossy = False
+
+    def repeat(self, random: Random) -> None:
+        """A push arrives twice, now or after what came behind it."""
+        pushes = [raw for raw in self.up if isinstance(decode_up(raw, self.format), m.Push)]
+        if pushes:
+            raw = random.choice(pushes)
+            self.up.insert(random.randint(self.up.index(raw) + 1, len(self.up)), raw)
+
+    def relay(self) -> None:
+        """Something between the two holds the kernel's end through a restart, and says all it has heard once more."""
+        self.session = Session(owner="somebody", format=self.format)
+        self.up = deque(self.said)

@@ -1,0 +1,65 @@
+"""The wheel holds both packages and all they read; the lock pins all that is asked for, and names no registry."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCK = (ROOT / "requirements" / "dev.txt").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=ROOT, check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    (path,) = out.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def test_the_wheel_holds_every_file_of_both_packages(wheel):
+    def files(folder: Path) -> set[str]:
+        return {
+            path.relative_to(folder.parent).as_posix()
+            for path in folder.glob("**/*")
+            if path.is_file() and "__pycache__" not in path.parts and path.name != ".sources"
+        }
+
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+
+    assert inside == files(ROOT / "partysync_widget") | files(ROOT / "server" / "partysync_server")
+    assert {"partysync_widget/py.typed", "partysync_server/py.typed"} <= inside
+    assert {f"partysync_widget/static/{name}" for name in ("channel.js", "grid.js", "grid.css")} <= inside
+
+
+def test_the_wheel_installs_the_command(wheel):
+    (name,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+
+    assert "partysync = partysync_server.cli:main" in wheel.read(name).decode()
+
+
+def test_the_lock_names_no_registry_and_hashes_everything():
+    assert "://" not in LOCK
+    assert "--index" not in LOCK
+    requirements = re.split(r"(?m)^(?=[a-z0-9])", LOCK)[1:]
+    assert all("--hash=sha256:" in requirement for requirement in requirements)
+
+
+def test_the_lock_pins_all_that_the_project_asks_for():
+    def names(requirements: list[str]) -> set[str]:
+        return {re.split(r"[^A-Za-z0-9_.-]", requirement)[0].replace("_", "-").lower() for requirement in requirements}
+
+    asked = names(PROJECT["dependencies"])
+    for extra in PROJECT["optional-dependencies"].values():
+        asked |= names(extra)
+
+    assert asked - {PROJECT["name"]} <= set(re.findall(r"(?m)^([a-z0-9.-]+)==", LOCK))
