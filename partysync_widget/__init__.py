@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .connection import Subscription
+    from .audience import Subscription
     from .core.columns import column
     from .core.errors import (
         MutationRejected,
@@ -30,19 +30,20 @@ if TYPE_CHECKING:
     )
     from .core.party import Party, mutator
     from .dataframes import columns_of
+    from .entrance import connect
     from .receipt import Receipt
-    from .room import Room, connect
+    from .room import Room
     from .table import Table, TableChange
     from .trait import SyncedTable
     from .widget import TableWidget
 
 _HOMES = {
-    "connect": "room",
+    "connect": "entrance",
     "Room": "room",
     "Table": "table",
     "TableChange": "table",
     "Receipt": "receipt",
-    "Subscription": "connection",
+    "Subscription": "audience",
     "SyncedTable": "trait",
     "TableWidget": "widget",
     "columns_of": "dataframes",

@@ -18,8 +18,9 @@ import msgspec
 from .core import messages as m
 from .core.claim import Claim
 from .core.errors import PartySyncError, SchemaMismatch, StorageFailed
-from .core.replica import Pending, Replica, Step
+from .core.replica import Replica
 from .core.store import Store
+from .core.view import Pending, Step
 
 OUTBOX = """
 CREATE TABLE IF NOT EXISTS identity (  -- one line: whose edits these are

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable, Sequence
 
-    from .connection import Changes
+    from .audience import Changes
     from .core.messages import Column
     from .table import Table
 

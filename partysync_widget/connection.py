@@ -13,28 +13,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import random
 import secrets
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Any
 
 import apsw
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketError
 
+from .audience import Audience
 from .cache import Cache
 from .core import messages as m
 from .core.codec import SUBPROTOCOLS, decode_down, encode
-from .core.errors import NotConnected, OutcomeUnknown, PartySyncError, PermissionDenied, ProtocolError
-from .core.replica import Link, Replica, Settled, Step
+from .core.errors import NotConnected, PartySyncError, PermissionDenied, ProtocolError
+from .core.replica import Link, Replica
+from .core.view import Step
+from .dial import dial
 from .discovery import Finder
 from .io_thread import io_loop, spawn
 from .receipt import Receipt
@@ -42,31 +41,8 @@ from .receipt import Receipt
 log = logging.getLogger("partysync")
 
 FIRST_DELAY, LAST_DELAY = 0.5, 30.0  # seconds between attempts to reconnect; doubles, full jitter
-CONNECT_SECONDS = 10.0
 PING_SECONDS = 10.0  # of silence before asking whether the room is still there
 SILENCE_SECONDS = 10.0  # without an answer before the line counts as dead
-MAX_FRAME = 64 << 20  # bytes from the server
-
-_PROTOCOLS = list(SUBPROTOCOLS)
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What one step changed of one table. ``reset``: columns, or everything; ``settled``: our edits, decided."""
-
-    ids: frozenset[str]
-    reset: bool
-    settled: tuple[Settled, ...]
-
-
-class Subscription:
-    """A follower; ``close`` ends it."""
-
-    def __init__(self, close: Callable[[], None]) -> None:
-        self._close = close
-
-    def close(self) -> None:
-        self._close()
 
 
 class Connection:
@@ -78,6 +54,7 @@ class Connection:
         self.replica = replica
         self.room = room
         self.lock = threading.RLock()
+        self.audience = Audience()
         self.loop = io_loop()
         self.status = "connecting"
         self.trouble: PartySyncError | None = None  # why it is not live
@@ -98,11 +75,9 @@ class Connection:
         self._turned = asyncio.Event()  # wanted or closing has changed
         self._steps: list[Step] = []  # of edits, still to be told
         self._scheduled = False
-        self._receipts: dict[int, Receipt] = {}  # by ticket
         self._barriers: dict[int, Future[None]] = {}
         self._asked: set[int] = set()  # barriers that were sent on this connection
         self._barrier = 0
-        self._followers: list[tuple[str | None, Callable[[], Callable[[Changes], object] | None]]] = []
         self._task = spawn(self._run())
 
     # --- any thread -----------------------------------------------------------------------------------------------
@@ -115,7 +90,7 @@ class Connection:
             pending, step = self.replica.mutate(name, args)
             self._to_cache(lambda cache: cache.added(pending))
             receipt.mid = pending.mutation.mid
-            self._receipts[pending.ticket] = receipt
+            self.audience.expect(pending.ticket, receipt)
             self.generation += 1
             self._steps.append(step)
             scheduled, self._scheduled = self._scheduled, True
@@ -144,23 +119,6 @@ class Connection:
             self._barriers[self._barrier] = done
         self._soon(self._flush)
         return done
-
-    def follow(self, table: str | None, function: Callable[[Changes], object]) -> Subscription:
-        """Call ``function`` on the I/O thread after each step that concerns ``table``, or any.
-
-        A method is held weakly, so that a connection keeps no widget alive.
-        """
-        reference: Callable[[], Callable[[Changes], object] | None]
-        reference = weakref.WeakMethod(function) if hasattr(function, "__self__") else lambda: function
-        entry = (table, reference)
-        with self.lock:
-            self._followers = [*self._followers, entry]
-
-        def close() -> None:
-            with self.lock:
-                self._followers = [other for other in self._followers if other is not entry]
-
-        return Subscription(close)
 
     def present(self, state: dict[str, Any]) -> None:
         """Show ``state`` of ourselves to the others, as long as we are here."""
@@ -230,31 +188,7 @@ class Connection:
     async def _connect(self) -> WebSocketClientConnection:
         server = await asyncio.to_thread(self._find)
         self.url = server.url
-        headers = {"Authorization": f"Bearer {server.token}"}
-        if self._party_hint:
-            headers["X-PartySync-Party"] = self._party_hint
-        url = server.websocket(self.replica.party.name, self.room)
-        request = HTTPRequest(url, headers=headers, connect_timeout=CONNECT_SECONDS, request_timeout=CONNECT_SECONDS)
-        try:
-            socket = await asyncio.wait_for(
-                websocket_connect(
-                    request,
-                    on_message_callback=self._on_message,
-                    max_message_size=MAX_FRAME,
-                    subprotocols=_PROTOCOLS,
-                ),
-                CONNECT_SECONDS,
-            )
-        except HTTPClientError as error:
-            raise _refusal(error, server.url) from None
-        except (OSError, TimeoutError, WebSocketError) as error:
-            why = getattr(error, "strerror", None) or str(error) or "no answer"
-            raise NotConnected(
-                f"There is no room server at {server.url} ({why}). Start one with `partysync serve`, or leave url out."
-            ) from None
-        if socket.protocol is not None:
-            socket.protocol.set_nodelay(True)
-        return socket
+        return await dial(server, self.replica.party.name, self.room, self._on_message, party_hint=self._party_hint)
 
     async def _converse(self, socket: WebSocketClientConnection) -> bool:
         """Talk until the line is cut; whether anything useful came of it."""
@@ -337,7 +271,7 @@ class Connection:
             steps, self._steps = self._steps, []
             pushes = self.replica.outgoing() if self._socket is not None else []
         for step in steps:
-            self._tell(step)
+            self.audience.tell(step)
         self._send(pushes)
         if self._socket is not None and self.replica.link is Link.LIVE:
             asked = [n for n in self._barriers if n not in self._asked]
@@ -359,7 +293,7 @@ class Connection:
             steps, self._steps = self._steps, []
             self._to_cache(lambda cache: cache.settled(step, self.replica))
         for earlier in steps:
-            self._tell(earlier)
+            self.audience.tell(earlier)
         self._send(step.send)
         if step.based or step.rebased:
             with self.lock:
@@ -369,7 +303,7 @@ class Connection:
             if self._presence:
                 self._send([m.Presence(self._presence)])
             self._become("live")
-        self._tell(step)
+        self.audience.tell(step)
         for barrier in step.barriers:
             if (done := self._barriers.pop(barrier.n, None)) is not None:
                 done.set_result(None)
@@ -386,24 +320,6 @@ class Connection:
             self.trouble = NotConnected(step.ended.reason)
             self._patience = step.ended.after
             self._hang()
-
-    def _tell(self, step: Step) -> None:
-        """Followers of each table, then receipts: whoever hears a receipt finds the view as it says."""
-        settled = tuple(step.settled)
-        if step.changed or step.reset or settled or step.peers:
-            for table, reference in self._followers:
-                follower = reference()
-                if follower is None:
-                    continue
-                ids = step.changed.get(table, set()) if table is not None else set().union(*step.changed.values())
-                try:
-                    follower(Changes(frozenset(ids), step.reset, settled))
-                except Exception:  # one follower's mistake is not the others'
-                    log.exception("A follower of %s failed", table)
-        for each in settled:
-            receipt = self._receipts.pop(each.ticket, None)
-            if receipt is not None:
-                receipt.settle(each.value, each.error)
 
     def _to_cache(self, write: Callable[[Cache], None]) -> None:
         """Under the lock. A cache that cannot be written is given up, and said so: the room goes on without."""
@@ -424,7 +340,7 @@ class Connection:
         self.status = status
         if status == "live" and not self.first.done():
             self.first.set_result(None)
-        self._tell(Step(peers=True))
+        self.audience.tell(Step(peers=True))
 
     def _fail(self, error: PartySyncError, *, final: bool = False) -> None:
         self.trouble = error
@@ -445,31 +361,14 @@ class Connection:
                 self._cache.close()
                 self._cache = None
             pending = {each.ticket: each.mutation for each in self.replica.pending}
-        for ticket, receipt in self._receipts.items():
-            mutation = pending.get(ticket)
-            args = mutation.args if mutation else {}
-            text = f"The room {self.room!r} has not said what became of {receipt.name}: {reason}."
-            receipt.settle(None, OutcomeUnknown(text, receipt.name, args))
-        self._receipts.clear()
+        self.audience.dismiss(self.room, reason, pending)
         for done in self._barriers.values():
             done.set_exception(NotConnected(f"The room {self.room!r} ended while it was being synced: {reason}."))
         self._barriers.clear()
-        self._tell(Step(peers=True))
+        self.audience.tell(Step(peers=True))
 
 
 def _noticed(sending: asyncio.Future[None]) -> None:
     """A write that failed says so to the log of asyncio unless somebody looks; the reading side has noticed."""
     if not sending.cancelled():
         sending.exception()
-
-
-def _refusal(error: HTTPClientError, url: str) -> PartySyncError:
-    """The server's sentence, if it sent one."""
-    try:
-        said = json.loads(error.response.body if error.response else b"")
-        kind, message = said["error"], said["message"]
-    except (ValueError, KeyError, TypeError):
-        return NotConnected(f"{url} answers {error.code} and is no room server, or an older one. Check the address.")
-    if error.code == 403:
-        return PermissionDenied(message)
-    return NotConnected(message) if kind == "storage" else ProtocolError(kind, message)

@@ -14,7 +14,7 @@ from typing import Any
 from .core import messages as m
 from .core.columns import coerce, column, present, wire
 from .core.errors import MutationRejected, PartySyncError
-from .core.store import StoredTable
+from .core.stored_table import StoredTable
 
 KINDS = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 

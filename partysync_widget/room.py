@@ -1,5 +1,5 @@
 """
-Rooms, as a notebook holds them: ``connect("genetics-101")`` and what it gives.
+A room, as a notebook holds it: its tables, its people, its state.
 """
 
 from __future__ import annotations
@@ -7,28 +7,21 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import getpass
-import inspect
-import os
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextvars import ContextVar
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
 
 import msgspec
 
-from .cache import Cache
-from .connection import Connection, Subscription
+from .audience import Subscription
+from .batch import Batch
+from .connection import Connection
 from .core import messages as m
 from .core.codec import check_value
 from .core.columns import column
-from .core.errors import MutationRejected, NotConnected, ProtocolError, SchemaMismatch
-from .core.party import Main, Party
-from .core.replica import Replica
-from .discovery import finder
+from .core.errors import MutationRejected, NotConnected, SchemaMismatch
 from .io_thread import Voice, io_loop, on_io_thread
 from .receipt import Receipt
 
@@ -36,86 +29,6 @@ if TYPE_CHECKING:
     from .table import Table
 
 _rooms: weakref.WeakSet[Room] = weakref.WeakSet()
-
-
-def connect(  # a contract
-    room: str,
-    *,
-    url: str | None = None,
-    token: str | None = None,
-    party: type[Party] | str | None = None,
-    user: str | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    timeout: float = 10,
-) -> Room:
-    """Enter a room; it is made if it is not there.
-
-    ``room``     its name, 1 to 200 printable characters.
-    ``url``      the server's base, ``http(s)://host:port``; without it ``PARTYSYNC_URL``, or this user's own server,
-                 which is started if need be.
-    ``token``    what that server wants to be shown; without it ``PARTYSYNC_TOKEN``.
-    ``party``    a Party subclass, or the name of one that the server has; without it ``main``.
-    ``user``     your name, as the others see it.
-    ``cache``    a path; with it the room opens without a server, and edits made offline survive a restart.
-    ``timeout``  seconds to wait for the first copy of the room.
-
-    Raises NotConnected, PermissionDenied, SchemaMismatch or ProtocolError, each with what to do.
-    """
-    if not 0 < len(room) <= 200 or not room.isprintable():
-        raise ProtocolError("bad-room-name", f"A room's name is 1 to 200 printable characters, not {room!r:.80}.")
-    kind, typed = _party(party)
-    replica = Replica(kind, os.urandom(8).hex(), user=user or _user_name(), typed=typed)
-    hint = _hint(kind) if typed else ""
-    kept = Cache(Path(cache), replica, room) if cache is not None else None
-    connection = Connection(replica, room, finder(url, token), party_hint=hint, cache=kept)
-    entered = Room(room, connection)
-    try:
-        connection.first.result(timeout)
-    except (FutureTimeout, NotConnected) as error:
-        if cache is not None:
-            return entered
-        entered.close()
-        if isinstance(error, NotConnected):
-            raise
-        raise NotConnected(
-            f"The room {room!r} did not open within {timeout} s"
-            + (f": {connection.trouble}" if connection.trouble else ". The server may be busy; pass a longer timeout.")
-        ) from None
-    except BaseException:
-        entered.close()
-        raise
-    return entered
-
-
-def _party(party: Any) -> tuple[type[Party], bool]:
-    """The class, and whether its code is known here."""
-    if party is None:
-        return Main, True
-    if isinstance(party, type) and issubclass(party, Party) and party is not Party:
-        return party, True
-    if isinstance(party, str):
-        return (Main, True) if party == Main.name else (type(party, (Party,), {"name": party}), False)
-    raise SchemaMismatch(f"party takes a subclass of Party or the name of one, not {party!r:.80}.")
-
-
-def _hint(party: type[Party]) -> str:
-    """Where this user's own server can import the party from; empty if it cannot."""
-    with contextlib.suppress(TypeError, OSError):
-        if party is not Main and party.__module__ != "__main__":
-            depth = len(party.__module__.split("."))
-            folder = Path(inspect.getfile(party)).resolve().parents[depth - 1]
-            return quote(f"{party.__module__}:{party.__qualname__};{folder}")
-    return ""
-
-
-def _user_name() -> str:
-    for variable in ("PARTYSYNC_USER", "JUPYTERHUB_USER"):
-        if found := os.environ.get(variable):
-            return found
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return "somebody"
 
 
 class Room:
@@ -296,7 +209,7 @@ class Room:
         It keeps the room open, until ``subscription.close()`` or ``room.close()``.
         """
         voice = Voice()
-        return self.connection.follow(None, lambda _: voice.call(function, self))
+        return self.connection.audience.follow(None, lambda _: voice.call(function, self))
 
     def close(self) -> None:
         """Leave. Receipts that the room has not decided raise OutcomeUnknown."""
@@ -322,21 +235,6 @@ class Room:
     @property
     def io_loop(self) -> asyncio.AbstractEventLoop:
         return io_loop()
-
-
-class Batch:
-    """The edits of one ``with room.batch()``; ``receipt`` is theirs together."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[str, dict[str, Any]]] = []
-        self.receipt = Receipt("batch")
-
-    def add(self, name: str, args: dict[str, Any], id: str | None) -> Receipt:
-        """Take one edit; its receipt is decided with the batch."""
-        self.steps.append((name, args))
-        part = Receipt(name, id=id)
-        part.follow(self.receipt)
-        return part
 
 
 def _described(column: m.Column) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .connection import Changes as Changes  # noqa: PLC0414  # what follow() gives: mypy's way to re-export
-from .connection import Subscription
+from .audience import Changes, Subscription
 from .core import messages as m
 from .core.columns import coerce, present, wire
 from .core.errors import MutationRejected, PartySyncError
-from .core.store import Store, StoredTable
+from .core.store import Store
+from .core.stored_table import StoredTable
 from .io_thread import Voice
 from .receipt import Receipt, Receipts
 
@@ -165,7 +165,7 @@ class Table(Mapping[str, dict[str, Any]]):
             if changes.ids:
                 voice.call(function, TableChange(self.name, self.rows_now(changes.ids)))
 
-        return self.room.connection.follow(self.name, say)
+        return self.room.connection.audience.follow(self.name, say)
 
     def rows_now(self, ids: Iterable[str]) -> dict[str, dict[str, Any] | None]:
         """These rows as they are now, None for those that are gone."""
@@ -177,7 +177,7 @@ class Table(Mapping[str, dict[str, Any]]):
 
     def follow(self, function: Callable[[Changes], object]) -> Subscription:
         """For widgets: call ``function`` with the ids that changed, on the I/O thread. It must be quick."""
-        return self.room.connection.follow(self.name, function)
+        return self.room.connection.audience.follow(self.name, function)
 
     def window(self) -> tuple[tuple[m.Column, ...], list[tuple[Any, ...]]]:
         """For widgets: the columns, and ``(position, id, *stored values)`` of each row in order."""

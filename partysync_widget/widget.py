@@ -15,7 +15,7 @@ from .io_thread import Voice
 from .trait import SyncedTable
 
 if TYPE_CHECKING:
-    from .connection import Changes
+    from .audience import Changes
     from .table import Table
 
 PREVIEW = 20  # rows in the plain table that stands in for the grid where no widget can run

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -20,79 +18,13 @@ import msgspec
 from . import schema as ddl
 from .built_in import BUILT_IN
 from .codec import check_value
-from .columns import bind
 from .errors import MutationRejected, ProtocolError, SchemaMismatch, StorageFailed
+from .guard import Guard
 from .messages import Column, TableChange, TableSpec
 from .party import Mutator, Party
 from .refusals import STORAGE_ERRORS, explain
+from .stored_table import StoredTable
 from .transaction import Transaction
-
-_ID = Column(name="id", type="text", required=True)
-_READS = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
-_WRITES = _READS | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE}
-
-
-@dataclass(frozen=True)
-class StoredTable:
-    """A table, its columns by name, and the statements that touch its rows."""
-
-    key: int
-    spec: TableSpec
-    version: int
-    _sql: dict[tuple[str, ...], str] = field(default_factory=dict)
-
-    def column(self, name: str) -> Column:
-        """The column called ``name``, or MutationRejected('unknown-column')."""
-        try:
-            return self._by_name[name]
-        except KeyError:
-            known = ", ".join(column.name for column in self.spec.columns)
-            raise MutationRejected(
-                "unknown-column", f"{self.spec.name} has no column {name!r:.100}. It has: id, {known}."
-            ) from None
-
-    @cached_property
-    def _by_name(self) -> dict[str, Column]:
-        return {"id": _ID, **{column.name: column for column in self.spec.columns}}
-
-    @cached_property
-    def names(self) -> list[str]:
-        return [column.name for column in self.spec.columns]
-
-    @cached_property
-    def blobs(self) -> frozenset[str]:
-        return frozenset(column.name for column in self.spec.columns if column.type == "bytes")
-
-    @cached_property
-    def select(self) -> str:
-        """``SELECT position, id, value … FROM the table``, values in the order of ``names``."""
-        columns = ", ".join(["t.rowid", "t.id", *(f"t.{ddl.quote(name)}" for name in self.names)])
-        return f"SELECT {columns} FROM {ddl.quote(self.spec.name)} AS t"
-
-    @cached_property
-    def delete_sql(self) -> str:
-        return f"DELETE FROM {ddl.quote(self.spec.name)} WHERE id = ?"
-
-    def insert_sql(self, names: tuple[str, ...]) -> str:
-        return self._cached(("INSERT", *names), f"INSERT INTO {ddl.quote(self.spec.name)} ({{}}) VALUES ({{}})")
-
-    def put_sql(self, names: tuple[str, ...]) -> str:
-        """A row of a frame over whatever has its id or its position: those are in the same frame, or gone."""
-        insert = f"INSERT OR REPLACE INTO {ddl.quote(self.spec.name)} ({{}}) VALUES ({{}})"
-        return self._cached(("PUT", *names), insert, "rowid", "id")
-
-    def update_sql(self, names: tuple[str, ...]) -> str:
-        key = ("UPDATE", *names)
-        if key not in self._sql:
-            sets = ", ".join(f"{ddl.quote(name)} = ?" for name in names)
-            self._sql[key] = f"UPDATE {ddl.quote(self.spec.name)} SET {sets} WHERE id = ?"
-        return self._sql[key]
-
-    def _cached(self, key: tuple[str, ...], template: str, *first: str) -> str:
-        if key not in self._sql:
-            columns = [*first, *(ddl.quote(name) for name in key[1:])]
-            self._sql[key] = template.format(", ".join(columns), ", ".join("?" * len(columns)))
-        return self._sql[key]
 
 
 class Store:
@@ -102,9 +34,7 @@ class Store:
         self.connection = connection
         self.party = party
         self._tables: dict[str, StoredTable] | None = None
-        self._writing = False
-        self._guarding = False
-        connection.authorizer = self._authorize
+        self._guard = Guard(connection)
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
@@ -328,38 +258,8 @@ class Store:
                         check_value(value)
 
     def guarded(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
-        """Run somebody else's SQL: rows as dicts. Only reads, or reads and writes of rows; never our own tables.
-
-        The comment keeps this text apart from ours in the cache of prepared statements, for SQLite asks the
-        authorizer only when it prepares.
-        """
-        marked = f"/* {'tx' if write else 'room'}.sql */ {query}"
-        self._guarding, self._writing = True, write
-        try:
-            cursor = self.connection.execute(marked, tuple(map(bind, args)))
-            try:
-                names = [name for name, *_ in cursor.get_description()]
-            except apsw.ExecutionCompleteError:
-                return []
-            return [dict(zip(names, row, strict=True)) for row in cursor]
-        except apsw.AuthError:
-            does = "read and write rows of its tables" if write else "read"
-            raise MutationRejected(
-                "forbidden", f"SQL here can only {does}: {query!r:.200}. Change rows and tables with mutators."
-            ) from None
-        finally:
-            self._guarding = False
-
-    def _authorize(
-        self, action: int, one: str | None, two: str | None, _schema: str | None, trigger: str | None
-    ) -> int:
-        if not self._guarding or (trigger or "").startswith(ddl.RESERVED):
-            return apsw.SQLITE_OK
-        if action not in (_WRITES if self._writing else _READS) or (one or "").lower().startswith(ddl.RESERVED):
-            return apsw.SQLITE_DENY
-        if action == apsw.SQLITE_FUNCTION and two == "load_extension":
-            return apsw.SQLITE_DENY
-        return apsw.SQLITE_OK
+        """Run somebody else's SQL: rows as dicts. Only reads, or reads and writes of rows; never our own tables."""
+        return self._guard.run(query, args, write=write)
 
     def apply(self, changes: Iterable[TableChange], specs: Iterable[TableSpec] = ()) -> None:
         """Put rows as the room told them. No trigger and no foreign key acts: their effects are in the frame too."""
@@ -419,7 +319,7 @@ class Store:
         return self.connection.execute(sql, bindings)
 
     def close(self) -> None:
-        self.connection.authorizer = None  # a cycle, otherwise
+        self._guard.close()
         self.connection.close()
 
 

@@ -14,7 +14,8 @@ from .errors import MutationRejected
 from .messages import Column, TableSpec
 
 if TYPE_CHECKING:
-    from .store import Store, StoredTable
+    from .store import Store
+    from .stored_table import StoredTable
 
 
 class Transaction:

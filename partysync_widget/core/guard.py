@@ -1,0 +1,63 @@
+"""
+A guard: runs other people's SQL on a store's connection, and nothing beyond what it may do.
+
+SQLite asks the authorizer when it prepares a statement, not when it runs one from the cache, so such SQL is marked with
+a comment that keeps its text apart from ours (sqlite.org/c3ref/set_authorizer.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from .columns import bind
+from .errors import MutationRejected
+from .schema import RESERVED
+
+_READS = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
+_WRITES = _READS | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE}
+
+
+class Guard:
+    """The authorizer of one connection. Our own SQL passes; a guarded one may read, or read and write rows."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._allowed: set[int] | None = None  # while somebody else's SQL runs
+        connection.authorizer = self._authorize
+
+    def run(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
+        """Rows as dicts. Raises MutationRejected('forbidden') for more than it may do, apsw.Error for bad SQL."""
+        marked = f"/* {'tx' if write else 'room'}.sql */ {query}"
+        self._allowed = _WRITES if write else _READS
+        try:
+            cursor = self._connection.execute(marked, tuple(map(bind, args)))
+            try:
+                names = [name for name, *_ in cursor.get_description()]
+            except apsw.ExecutionCompleteError:
+                return []
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+        except apsw.AuthError:
+            does = "read and write rows of its tables" if write else "read"
+            raise MutationRejected(
+                "forbidden", f"SQL here can only {does}: {query!r:.200}. Change rows and tables with mutators."
+            ) from None
+        finally:
+            self._allowed = None
+
+    def _authorize(
+        self, action: int, one: str | None, two: str | None, _schema: str | None, trigger: str | None
+    ) -> int:
+        if self._allowed is None or (trigger or "").startswith(RESERVED):
+            return apsw.SQLITE_OK
+        if action not in self._allowed or (one or "").lower().startswith(RESERVED):
+            return apsw.SQLITE_DENY
+        if action == apsw.SQLITE_FUNCTION and two == "load_extension":
+            return apsw.SQLITE_DENY
+        return apsw.SQLITE_OK
+
+    def close(self) -> None:
+        """Let go of the connection, which otherwise holds us as we hold it."""
+        self._connection.authorizer = None

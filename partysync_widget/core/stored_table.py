@@ -1,0 +1,77 @@
+"""
+A table as a store knows it: its columns by name, and the statements that touch its rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from .errors import MutationRejected
+from .messages import Column, TableSpec
+from .schema import quote
+
+_ID = Column(name="id", type="text", required=True)
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """See the module. ``key`` stands for it among the stamps; ``version`` is when it was made or last changed."""
+
+    key: int
+    spec: TableSpec
+    version: int
+    _sql: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column:
+        """The column called ``name``, or MutationRejected('unknown-column')."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            known = ", ".join(column.name for column in self.spec.columns)
+            raise MutationRejected(
+                "unknown-column", f"{self.spec.name} has no column {name!r:.100}. It has: id, {known}."
+            ) from None
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {"id": _ID, **{column.name: column for column in self.spec.columns}}
+
+    @cached_property
+    def names(self) -> list[str]:
+        return [column.name for column in self.spec.columns]
+
+    @cached_property
+    def blobs(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.spec.columns if column.type == "bytes")
+
+    @cached_property
+    def select(self) -> str:
+        """``SELECT position, id, value … FROM the table``, values in the order of ``names``."""
+        columns = ", ".join(["t.rowid", "t.id", *(f"t.{quote(name)}" for name in self.names)])
+        return f"SELECT {columns} FROM {quote(self.spec.name)} AS t"
+
+    @cached_property
+    def delete_sql(self) -> str:
+        return f"DELETE FROM {quote(self.spec.name)} WHERE id = ?"
+
+    def insert_sql(self, names: tuple[str, ...]) -> str:
+        return self._cached(("INSERT", *names), f"INSERT INTO {quote(self.spec.name)} ({{}}) VALUES ({{}})")
+
+    def put_sql(self, names: tuple[str, ...]) -> str:
+        """A row of a frame over whatever has its id or its position: those are in the same frame, or gone."""
+        insert = f"INSERT OR REPLACE INTO {quote(self.spec.name)} ({{}}) VALUES ({{}})"
+        return self._cached(("PUT", *names), insert, "rowid", "id")
+
+    def update_sql(self, names: tuple[str, ...]) -> str:
+        key = ("UPDATE", *names)
+        if key not in self._sql:
+            sets = ", ".join(f"{quote(name)} = ?" for name in names)
+            self._sql[key] = f"UPDATE {quote(self.spec.name)} SET {sets} WHERE id = ?"
+        return self._sql[key]
+
+    def _cached(self, key: tuple[str, ...], template: str, *first: str) -> str:
+        if key not in self._sql:
+            columns = [*first, *(quote(name) for name in key[1:])]
+            self._sql[key] = template.format(", ".join(columns), ", ".join("?" * len(columns)))
+        return self._sql[key]

@@ -1,0 +1,60 @@
+"""
+Dialling: opens the WebSocket of a room, or says in a sentence why not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
+
+from .core.codec import SUBPROTOCOLS
+from .core.errors import NotConnected, PartySyncError, PermissionDenied, ProtocolError
+from .discovery import Server
+
+CONNECT_SECONDS = 10.0
+MAX_FRAME = 64 << 20  # bytes from the server
+
+
+async def dial(
+    server: Server, party: str, room: str, on_message: Callable[[str | bytes | None], None], *, party_hint: str = ""
+) -> WebSocketClientConnection:
+    """The open socket. ``on_message`` gets every message, and None when it is closed.
+
+    Raises NotConnected, PermissionDenied or ProtocolError with what to do.
+    """
+    headers = {"Authorization": f"Bearer {server.token}"}
+    if party_hint:
+        headers["X-PartySync-Party"] = party_hint
+    url = server.websocket(party, room)
+    request = HTTPRequest(url, headers=headers, connect_timeout=CONNECT_SECONDS, request_timeout=CONNECT_SECONDS)
+    opening = websocket_connect(
+        request, on_message_callback=on_message, max_message_size=MAX_FRAME, subprotocols=list(SUBPROTOCOLS)
+    )
+    try:
+        socket = await asyncio.wait_for(opening, CONNECT_SECONDS)
+    except HTTPClientError as error:
+        raise _refusal(error, server.url) from None
+    except (OSError, TimeoutError, WebSocketError) as error:
+        why = getattr(error, "strerror", None) or str(error) or "no answer"
+        raise NotConnected(
+            f"There is no room server at {server.url} ({why}). Start one with `partysync serve`, or leave url out."
+        ) from None
+    if socket.protocol is not None:
+        socket.protocol.set_nodelay(True)
+    return socket
+
+
+def _refusal(error: HTTPClientError, url: str) -> PartySyncError:
+    """The server's sentence, if it sent one."""
+    try:
+        said = json.loads(error.response.body if error.response else b"")
+        kind, message = said["error"], said["message"]
+    except (ValueError, KeyError, TypeError):
+        return NotConnected(f"{url} answers {error.code} and is no room server, or an older one. Check the address.")
+    if error.code == 403:
+        return PermissionDenied(message)
+    return NotConnected(message) if kind == "storage" else ProtocolError(kind, message)
