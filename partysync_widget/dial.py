@@ -12,7 +12,7 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
 from .core.codec import SUBPROTOCOLS
-from .core.errors import NotConnected, PartySyncError, PermissionDenied, ProtocolError
+from .core.errors import NotConnected, PartySyncError, PermissionDenied, ProtocolError, SchemaMismatch
 from .discovery import Server
 
 CONNECT_SECONDS = 10.0
@@ -57,4 +57,6 @@ def _refusal(error: HTTPClientError, url: str) -> PartySyncError:
         return NotConnected(f"{url} answers {error.code} and is no room server, or an older one. Check the address.")
     if error.code == 403:
         return PermissionDenied(message)
+    if kind == "schema":
+        return SchemaMismatch(message)
     return NotConnected(message) if kind == "storage" else ProtocolError(kind, message)

@@ -132,11 +132,16 @@ class Party:
         }
 
     @classmethod
+    def declared_schema(cls) -> str:
+        """The schema and the types, as one text without its layout: a room's file keeps what it was made by."""
+        types = [repr((table, sorted(kinds.items()))) for table, kinds in sorted(cls.column_types().items())]
+        return "\n".join([" ".join(cls.schema.split()), *types])
+
+    @classmethod
     def fingerprint(cls) -> str:
         """A short hash of what the two sides must agree on: the schema and the mutators' names and arguments."""
-        text = [cls.name, " ".join(cls.schema.split()), repr(sorted(cls.built_in))]
+        text = [cls.name, cls.declared_schema(), repr(sorted(cls.built_in))]
         text += [f"{name}{inspect.signature(each.function)}" for name, each in sorted(cls.mutators.items())]
-        text += [repr((table, sorted(kinds.items()))) for table, kinds in sorted(cls.column_types().items())]
         return hashlib.sha256("\n".join(text).encode()).hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ import tornado.websocket
 from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import SUBPROTOCOLS, Format, decode_up
-from partysync_widget.core.errors import PartySyncError, ProtocolError, StorageFailed
+from partysync_widget.core.errors import PartySyncError, ProtocolError, SchemaMismatch, StorageFailed
 
 from .rooms import OpenRoom, Rooms
 from .session import Session
@@ -100,6 +100,8 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
             self.place = await self.rooms.open(party, name)
         except StorageFailed as error:
             raise Refused(503, "storage", str(error)) from error
+        except SchemaMismatch as error:
+            raise Refused(409, "schema", str(error)) from error
         await super().get(*args, **kwargs)
 
     def check_origin(self, origin: str) -> bool:

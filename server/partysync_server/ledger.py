@@ -25,7 +25,7 @@ import apsw
 import msgspec
 
 from partysync_widget.core import messages as m
-from partysync_widget.core.errors import MutationRejected, StorageFailed
+from partysync_widget.core.errors import MutationRejected, SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Party
 from partysync_widget.core.refusals import STORAGE_ERRORS
 from partysync_widget.core.store import Store
@@ -92,8 +92,13 @@ class Ledger:
                 self.store.create()
                 self.store.execute(files(__package__).joinpath("ledger.sql").read_text())
                 self.store.set_meta("party", party.name)
-                self.store.set_meta("fingerprint", party.fingerprint())
+                self.store.set_meta("schema", party.declared_schema())
                 self.store.set_meta("room", room)
+            elif self.store.meta("schema") != party.declared_schema():
+                raise SchemaMismatch(
+                    f"The room {self.store.meta('room')!r} was made by an earlier schema of the party {party.name!r}. "
+                    f"Use the schema it was made by, or a room with another name."
+                )
             self.store.execute(
                 "INSERT INTO _partysync_epochs (epoch, version) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (self.epoch, self.store.version),
