@@ -152,13 +152,11 @@ class Feed:
                 log.warning("A browser sent a message that is none of ours: %.200r", content)
 
     def _hello(self, page: str) -> None:
-        """Send a whole snapshot. Pages that listen already may skip it, so they are first told what they lack."""
+        """Send a whole snapshot. Pages that listen already skip it: what they lack stays untold, and follows."""
         if self._subscription is None:
             self._subscription = self._table.follow(self._changed)
             self._told_pending = self._table.pending_ids()
-        else:
-            self._tell()
-        self._snapshot(page)
+        self._snapshot(None if self._reset else page)
 
     def _edit(self, edit: dict[str, Any]) -> None:
         """Make a browser's edit, once: one seen before is only answered again (R5)."""
@@ -173,7 +171,6 @@ class Feed:
             self._took.append(n)
         else:
             self._refused.append(refusal)
-        self._ids.add(edit["id"])
         self._schedule()
 
     def _make(self, edit: dict[str, Any]) -> dict[str, Any] | None:
@@ -201,7 +198,6 @@ class Feed:
         if error is not None:
             refusal = self._answers[edit["n"]] = {**edit, "why": str(error)}
             self._refused.append(refusal)
-            self._ids.add(edit["id"])
             self._schedule()
 
     def _schedule(self) -> None:
@@ -217,8 +213,6 @@ class Feed:
         if self._subscription is None or self._parts is not None:
             return  # what has gathered follows the snapshot
         if self._reset:
-            self._told_pending = self._table.pending_ids()
-            self._ids.clear()
             self._snapshot(None)
             return
         rows = self._read()
@@ -259,7 +253,10 @@ class Feed:
 
     def _snapshot(self, page: str | None) -> None:
         """Begin a snapshot for one page, or for all; one that was under way is given up."""
-        self._reset = False
+        if page is None:
+            self._reset = False
+            self._ids.clear()
+            self._told_pending = self._table.pending_ids()
         self._columns, rows = self._table.window()
         first = {
             "columns": [describe(column) for column in self._columns],

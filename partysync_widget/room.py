@@ -13,13 +13,11 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
 from .audience import Subscription
 from .batch import Batch
 from .connection import Connection
 from .core import messages as m
-from .core.codec import check_value
+from .core.codec import plain
 from .core.columns import column
 from .core.errors import MutationRejected, NotConnected, SchemaMismatch
 from .io_thread import Voice, io_loop, on_io_thread
@@ -110,7 +108,7 @@ class Room:
         with self.connection.lock:
             entry = self.connection.replica.view.tables.get(name)
         if entry is None:
-            args = {"name": name, "columns": [_plain(each) for each in columns]}
+            args = {"name": name, "columns": [plain(each) for each in columns]}
             made = [self.connection.mutate("create_table", args)]
         else:
             have = {each.name: each for each in entry.spec.columns}
@@ -122,7 +120,7 @@ class Room:
                         f"Use another name."
                     )
             missing = [each for each in columns if each.name not in have]
-            made = [self.connection.mutate("add_column", {"table": name, "column": _plain(each)}) for each in missing]
+            made = [self.connection.mutate("add_column", {"table": name, "column": plain(each)}) for each in missing]
         if self.status == "live" and not on_io_thread():
             for receipt in made:
                 try:
@@ -150,8 +148,7 @@ class Room:
         """Call a mutator of the room's party. It shows here at once; the receipt has the room's word."""
         replica = self.connection.replica
         own = replica.party.mutators.get(name)
-        plain = own.plain(args) if own is not None else _plain(args)
-        return self.make(name, plain)
+        return self.make(name, own.plain(args) if own is not None else plain(args))
 
     def make(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
         """For this library: an edit whose arguments are as they travel, alone or in the batch that is open."""
@@ -193,7 +190,7 @@ class Room:
 
     def present(self, **state: Any) -> None:
         """Show something of yourself to the others, until you leave: ``room.present(mood="curious")``."""
-        self.connection.present(_plain(state))
+        self.connection.present(plain(state))
 
     def offline(self) -> None:
         """Cut the line on purpose. Edits go on, and wait."""
@@ -239,16 +236,6 @@ class Room:
 
 def _described(column: m.Column) -> str:
     return f"{column.type} {list(column.choices)}" if column.choices else column.type
-
-
-def _plain(value: Any) -> Any:
-    """``value`` as it travels, or MutationRejected."""
-    try:
-        plain = msgspec.to_builtins(value)
-    except (TypeError, ValueError) as error:
-        raise MutationRejected("bad-arguments", f"A value cannot travel: {error}") from None
-    check_value(plain)
-    return plain
 
 
 @atexit.register

@@ -66,6 +66,27 @@ def _decode(decoder: Callable[[bytes], F], raw: bytes) -> F:
     return frame
 
 
+def plain(value: Any) -> Any:
+    """``value`` as plain data that may travel: dates and the like as text, tuples as lists.
+
+    Raises MutationRejected('bad-value').
+    """
+    try:
+        made = msgspec.to_builtins(value)
+        check_value(made)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MutationRejected("bad-value", f"{shown(value)} is not plain data: {error}.") from None
+    return made
+
+
+def shown(value: object) -> str:
+    """``value`` in a sentence: its repr, short, whatever it is."""
+    try:
+        return f"{value!r:.80}"
+    except Exception:  # noqa: BLE001  # a number of 5,000 digits, or a class of somebody's own
+        return f"a {type(value).__name__}"
+
+
 def check_value(value: object, depth: int = 0) -> None:
     """Raise MutationRejected('bad-value') unless ``value`` is plain data every codec here carries unchanged."""
     if value is None or isinstance(value, bool):
@@ -77,7 +98,7 @@ def check_value(value: object, depth: int = 0) -> None:
             raise MutationRejected("bad-value", f"{value!r} holds half a surrogate pair, which is not text.") from None
     elif isinstance(value, int):
         if not INT_MIN <= value <= INT_MAX:
-            raise MutationRejected("bad-value", f"{value} does not fit in 64 bits. Keep such a number as text.")
+            raise MutationRejected("bad-value", f"{shown(value)} does not fit in 64 bits. Keep such a number as text.")
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise MutationRejected("bad-value", f"{value} is not a number that can be shared. Use None for 'no value'.")
@@ -92,4 +113,4 @@ def check_value(value: object, depth: int = 0) -> None:
         for item in value.values() if isinstance(value, dict) else value:
             check_value(item, depth + 1)
     else:
-        raise MutationRejected("bad-value", f"A {type(value).__name__} ({value!r:.80}) is not plain data.")
+        raise MutationRejected("bad-value", f"A {type(value).__name__} ({shown(value)}) is not plain data.")

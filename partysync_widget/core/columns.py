@@ -40,7 +40,7 @@ from typing import Any, NoReturn
 import apsw
 import msgspec
 
-from .codec import INT_MAX, INT_MIN, check_value
+from .codec import INT_MAX, INT_MIN, check_value, plain, shown
 from .errors import MutationRejected, SchemaMismatch
 from .messages import Column, ColumnType
 
@@ -111,7 +111,8 @@ def _type_of(kind: Any, name: str) -> tuple[ColumnType, tuple[str, ...]]:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return "choice", _choices([member.value for member in kind], name)
     if isinstance(kind, list | tuple | set | frozenset) and kind:
-        return "choice", _choices(sorted(kind) if isinstance(kind, set | frozenset) else kind, name)
+        choices = _choices(kind, name)
+        return "choice", tuple(sorted(choices)) if isinstance(kind, set | frozenset) else choices
     if isinstance(kind, str) and kind in STORAGE and kind != "choice":
         return typing.cast(ColumnType, kind), ()
     try:
@@ -136,19 +137,30 @@ def coerce(column: Column, value: Any) -> Stored:
 
     Raises MutationRejected('bad-value') with the column, the value and what it should be.
     """
-    if value is None:
+    try:
+        value = unwrapped(value)
+        return None if value is None else _COERCE[column.type](column, value)
+    except (TypeError, ValueError, ArithmeticError, RecursionError):  # of something inside; a person gets a sentence
+        _refuse(column, value)
+
+
+def unwrapped(value: Any) -> Any:
+    """``value`` without what pandas and NumPy wrap around it, None for what they call missing. Imports neither."""
+    if value is None or type(value).__name__ == "NAType":
         return None
-    if hasattr(value, "dtype") and hasattr(value, "item"):  # a NumPy scalar, without importing NumPy
+    if hasattr(value, "dtype") and hasattr(value, "item"):
+        if str(value.dtype).endswith(("[ns]", "[ps]", "[fs]", "[as]")):  # finer than item() knows: it gives a number
+            value = value.astype("datetime64[us]")
         value = value.item()
     if isinstance(value, float | dt.datetime | decimal.Decimal) and value != value:  # noqa: PLR0124  # NaN and NaT
         return None
-    return _COERCE[column.type](column, value)
+    return value
 
 
 def _refuse(column: Column, value: object, hint: str = "") -> NoReturn:
     expects = f"one of {', '.join(map(repr, column.choices))}" if column.type == "choice" else EXPECTS[column.type]
     raise MutationRejected(
-        "bad-value", f"{column.name} takes {expects}, not {value!r:.80} ({type(value).__name__}).{hint}"
+        "bad-value", f"{column.name} takes {expects}, not {shown(value)} ({type(value).__name__}).{hint}"
     )
 
 
@@ -192,15 +204,9 @@ def _boolean(column: Column, value: Any) -> int:
 
 def _json(column: Column, value: Any) -> str:
     try:
-        plain = msgspec.to_builtins(value, enc_hook=_unknown)
-        check_value(plain)
-    except (TypeError, MutationRejected) as error:
+        return msgspec.json.encode(plain(value)).decode()
+    except MutationRejected as error:
         _refuse(column, value, f" {error}")
-    return msgspec.json.encode(plain).decode()
-
-
-def _unknown(value: object) -> NoReturn:
-    raise TypeError(f"A {type(value).__name__} is not plain data.")
 
 
 def _datetime(column: Column, value: Any) -> str:
@@ -284,7 +290,7 @@ def present(column: Column, stored: Any) -> Any:
                 return dt.date.fromisoformat(stored)
             case _:
                 return stored
-    except ValueError:  # msgspec's DecodeError is one
+    except (ValueError, RecursionError):  # msgspec's DecodeError is a ValueError
         return stored
 
 
@@ -305,6 +311,7 @@ def wire(column: Column, stored: Stored) -> Any:
 
 def bind(value: Any) -> Stored:
     """A Python value for a ``?`` in somebody's own SQL, where no column says what it is."""
+    value = unwrapped(value)
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, dt.datetime):
@@ -315,14 +322,12 @@ def bind(value: Any) -> Stored:
         return _json(_ANY_JSON, value)
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    if hasattr(value, "dtype") and hasattr(value, "item"):
-        return bind(value.item())
     if value is None or isinstance(value, bytes):
         return value
     if isinstance(value, str | int | float):
         check_value(value)
         return value
-    raise MutationRejected("bad-value", f"A {type(value).__name__} ({value!r:.80}) cannot be a value in SQL.")
+    raise MutationRejected("bad-value", f"A {type(value).__name__} ({shown(value)}) cannot be a value in SQL.")
 
 
 _ANY_DATETIME, _ANY_JSON = Column(name="value", type="datetime"), Column(name="value", type="json")

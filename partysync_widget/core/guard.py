@@ -7,6 +7,7 @@ a comment that keeps its text apart from ours (sqlite.org/c3ref/set_authorizer.h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,23 @@ from .schema import RESERVED
 _READS = {apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE}
 _WRITES = _READS | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE}
 
+# A conflict clause can take back the turn of everybody, and a name of ours could pass for a trigger of ours: neither is
+# seen by the authorizer.
+_FORBIDDEN = re.compile(rf"\bROLLBACK\b|{RESERVED}", re.IGNORECASE)
+
+
+class _OneStatement:
+    """Lets the first statement run. Only that is marked; the text of a second could be one of ours."""
+
+    def __init__(self) -> None:
+        self._ran = False
+
+    def __call__(self, _cursor: object, query: str, _bindings: object) -> bool:
+        if self._ran:
+            raise MutationRejected("bad-sql", f"One statement at a time, please; this is a second: {query!r:.200}.")
+        self._ran = True
+        return True
+
 
 class Guard:
     """The authorizer of one connection. Our own SQL passes; a guarded one may read, or read and write rows."""
@@ -30,10 +48,17 @@ class Guard:
 
     def run(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
         """Rows as dicts. Raises MutationRejected('forbidden') for more than it may do, apsw.Error for bad SQL."""
+        if word := _FORBIDDEN.search(query):
+            raise MutationRejected(
+                "forbidden",
+                f"SQL here cannot say {word[0]}: {query!r:.200}. A value goes through ?, not into the text.",
+            )
         marked = f"/* {'tx' if write else 'room'}.sql */ {query}"
-        self._allowed = _WRITES if write else _READS
         try:
-            cursor = self._connection.execute(marked, tuple(map(bind, args)))
+            self._allowed = _WRITES if write else _READS
+            cursor = self._connection.cursor()
+            cursor.exec_trace = _OneStatement()
+            cursor.execute(marked, tuple(map(bind, args)))
             try:
                 names = [name for name, *_ in cursor.get_description()]
             except apsw.ExecutionCompleteError:
@@ -45,7 +70,11 @@ class Guard:
                 "forbidden", f"SQL here can only {does}: {query!r:.200}. Change rows and tables with mutators."
             ) from None
         finally:
-            self._allowed = None
+            self.off()
+
+    def off(self) -> None:
+        """What runs next is ours."""
+        self._allowed = None
 
     def _authorize(
         self, action: int, one: str | None, two: str | None, _schema: str | None, trigger: str | None

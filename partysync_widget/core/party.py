@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from .codec import check_value
+from .codec import plain
 from .columns import column
 from .errors import MutationRejected, SchemaMismatch
 from .messages import Column
@@ -69,20 +69,14 @@ class Mutator:
 
         Raises MutationRejected('bad-arguments') with the argument and what it should be.
         """
-        try:
-            plain = {name: msgspec.to_builtins(value) for name, value in args.items()}
-        except (TypeError, ValueError) as error:
-            raise MutationRejected(
-                "bad-arguments", f"{self.name} was called with a value that cannot travel: {error}"
-            ) from None
-        check_value(plain)
-        self.bound(plain)
-        return plain
+        made: dict[str, Any] = plain(dict(args))
+        self.bound(made)
+        return made
 
-    def bound(self, plain: Mapping[str, Any]) -> dict[str, Any]:
+    def bound(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments from the wire as the function takes them."""
         try:
-            struct = msgspec.convert(dict(plain), self.shape)
+            struct = msgspec.convert(dict(args), self.shape)
         except msgspec.ValidationError as error:
             raise MutationRejected("bad-arguments", f"{self.usage} was called wrongly: {error}.") from None
         return {name: getattr(struct, name) for name in self.shape.__struct_fields__}

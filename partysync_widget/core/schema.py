@@ -21,6 +21,7 @@ RESERVED = "_partysync_"  # tables and triggers of ours begin with this
 MAX_NAME, MAX_COLUMNS = 64, 500
 
 _TABLE_NAME = re.compile(r"[^\W\d]\w*")
+_FORBIDDEN = re.compile(rf"\bROLLBACK\b|\bDEFERRED\b|{RESERVED}", re.IGNORECASE)
 _ROWID_NAMES = frozenset({"rowid", "oid", "_rowid_"})  # they would hide SQLite's own, which holds the order
 _COLUMN_TYPES: dict[str, ColumnType] = {"TEXT": "text", "INTEGER": "integer", "INT": "integer", "REAL": "real"}
 
@@ -117,6 +118,15 @@ def stamp_sql(table: str, key: int) -> str:
     )
 
 
+def check_schema(schema: str) -> None:
+    """Raise SchemaMismatch for what a party's SQL may not say, because a turn is shared by many mutations."""
+    if word := _FORBIDDEN.search(schema):
+        raise SchemaMismatch(
+            f"A party's schema cannot say {word[0]}: it would undo or hold up the mutations of everybody in the turn, "
+            f"or pass for a table of ours. Use ABORT, or an immediate constraint."
+        )
+
+
 def introspect(connection: apsw.Connection, types: dict[str, dict[str, Column]]) -> list[TableSpec]:
     """The tables that a party's own schema made, in its order.
 
@@ -156,10 +166,11 @@ def _introspect_table(connection: apsw.Connection, name: str, sql: str, types: d
             columns.append(msgspec.structs.replace(found, required=bool(not_null) and default is None))
     if not has_id:
         raise SchemaMismatch(f"The table {name!r} needs the line `id TEXT PRIMARY KEY NOT NULL` as its only key.")
-    if "DEFERRED" in sql.upper():
-        raise SchemaMismatch(f"The table {name!r} defers a constraint to the commit, which many mutations share.")
-    if "NOCASE" in sql.upper():
-        raise SchemaMismatch(f"The table {name!r} uses NOCASE, under which two ids may be one. Leave it out.")
+    collation = connection.execute(
+        "SELECT coll FROM pragma_index_list(?) AS i, pragma_index_xinfo(i.name) WHERE origin = 'pk' AND key", (name,)
+    ).get
+    if collation != "BINARY":
+        raise SchemaMismatch(f"The ids of {name!r} compare as {collation}, under which two may be one. Leave it out.")
     spec = TableSpec(name=name, columns=tuple(columns))
     try:
         check_table_name(name)

@@ -52,6 +52,7 @@ class Store:
 
     def create(self) -> None:
         """Our own tables and the party's, in a database that has none."""
+        ddl.check_schema(self.party.schema)
         self.execute(files(__package__).joinpath("store.sql").read_text())
         try:
             self.execute(self.party.schema)
@@ -198,7 +199,7 @@ class Store:
         for name, entry in self.tables.items():
             # CROSS JOIN fixes the order: first the few stamps by their index, then their rows (sqlite.org/optoverview)
             put: list[Any] = self.execute(
-                f"{entry.select.replace(' FROM ', ' FROM _partysync_rows AS r CROSS JOIN ', 1)} "
+                f"SELECT {entry.fields} FROM _partysync_rows AS r CROSS JOIN {ddl.quote(name)} AS t "
                 "ON t.id = r.id WHERE r.tbl = ? AND r.version > ? AND r.dead = 0 ORDER BY r.version, t.rowid",
                 (entry.key, cursor),
             ).fetchall()
@@ -237,15 +238,15 @@ class Store:
         try:
             value = msgspec.to_builtins(mutator.function(tx, **mutator.bound(args)))
             check_value(value)
-            if tx.used_sql:
+            if tx.used_sql or self.party.schema:  # SQL that is not ours: no column has looked at what it wrote
                 self._check_rows()
-        except MutationRejected:
+        except (MutationRejected, KeyboardInterrupt):
             raise
         except STORAGE_ERRORS as error:
             raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
         except apsw.Error as error:
             raise explain(name, error) from error
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: a mutator does not end a server
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value
 
@@ -299,11 +300,13 @@ class Store:
 
     def undo(self, name: str) -> None:
         """Back to the savepoint, which stays open."""
+        self._guard.off()  # an interrupt may have left it on
         self.execute(f"ROLLBACK TO {name}")
         self._look_again()
 
     def rollback(self) -> None:
         """Back to what is committed; no savepoint stays open."""
+        self._guard.off()
         self.execute("ROLLBACK")
         self._look_again()
 

@@ -46,10 +46,14 @@ class StoredTable:
         return frozenset(column.name for column in self.spec.columns if column.type == "bytes")
 
     @cached_property
+    def fields(self) -> str:
+        """Position, id, and values in the order of ``names``, of the table as ``t``."""
+        return ", ".join(["t.rowid", "t.id", *(f"t.{quote(name)}" for name in self.names)])
+
+    @cached_property
     def select(self) -> str:
-        """``SELECT position, id, value … FROM the table``, values in the order of ``names``."""
-        columns = ", ".join(["t.rowid", "t.id", *(f"t.{quote(name)}" for name in self.names)])
-        return f"SELECT {columns} FROM {quote(self.spec.name)} AS t"
+        """``SELECT`` those of every row."""
+        return f"SELECT {self.fields} FROM {quote(self.spec.name)} AS t"
 
     @cached_property
     def delete_sql(self) -> str:

@@ -122,16 +122,19 @@ class View:
         with self._moving():
             specs = self._specs()
             made = Pending(self._tickets + 1, m.Mutation(self.next_mid, name, args), size)
-            if self._guessable(name):
+            if self._guessable(name, args):
                 self._guess(made, len(self.pending))
             self._tickets = made.ticket
             self.pending.append(made)
             changed = self.store.touched(self.cursor + len(self.pending) - 1)
         return made, Step(changed=changed, reset=self._specs() != specs)
 
-    def _guessable(self, name: str) -> bool:
+    def _guessable(self, name: str, args: dict[str, Any]) -> bool:
         """Whether this kernel has the code: not a mutator of a party that only the server knows."""
-        return self.typed or name in self.party.built_in
+        if self.typed:
+            return True
+        names = [name, *(step[0] for step in args["steps"])] if name == "batch" else [name]
+        return all(each in self.party.built_in for each in names)
 
     def _guess(self, pending: Pending, place: int) -> None:
         """Run a mutation over the view, as number ``place`` of the pending ones; on error nothing of it stays."""
@@ -141,7 +144,7 @@ class View:
         try:
             self.store.version = self.cursor + 1 + place
             self.store.run(pending.mutation.name, pending.mutation.args, user=self.user, guess=True)
-        except PartySyncError:
+        except BaseException:
             self.store.undo("mutation")
             raise
         finally:
@@ -150,7 +153,7 @@ class View:
     def _replay(self) -> None:
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            if self._guessable(pending.mutation.name):
+            if self._guessable(pending.mutation.name, pending.mutation.args):
                 with suppress(MutationRejected):  # it shows nothing and stays pending: the room decides (R7)
                     self._guess(pending, place)
                     pending.shown = True
@@ -234,7 +237,7 @@ class View:
             for delta in deltas:
                 self.store.apply(delta.tables, delta.schema)
             self.store.version = deltas[-1].version
-        except ProtocolError:
+        except BaseException:
             self.store.undo("base")
             raise
         finally:

@@ -129,6 +129,8 @@ class Ledger:
             except MutationRejected as error:
                 self.store.undo("mutation")
                 result.code, result.message = error.code, error.message
+            if not self._connection.in_transaction:  # SQL of the party's own has ended it, and what came before with it
+                raise StorageFailed(f"The transaction was gone after {mutation.name}.")
             self.store.release("mutation")
             if result.code is not None or result.value is not None:
                 self.store.execute(
