@@ -5,7 +5,6 @@ PYTHON ?= $(or $(shell for python in python3 python3.14 python3.13 python3.12 py
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
@@ -15,12 +14,11 @@ LOCKED := $(VENV)/locked-$(shell { pwd; cat requirements/dev.txt; } | cksum | tr
 INSTALLED := $(VENV)/installed-$(shell { pwd; cat requirements/dev.txt pyproject.toml hatch_build.py; } | cksum | tr ' ' '-')
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: help setup js demo demo-check test core-coverage check format bench soak floors lock build clean
+.PHONY: help setup js demo demo-check test core-coverage check format bench soak oldest lock build clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | \
-		while IFS="$$(printf '\t')" read -r name text; do printf 'make %-14s %s\n' "$$name" "$$text"; done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST) | sort
 
 setup: $(INSTALLED) js ## everything installed and built, and nothing more
 
@@ -43,13 +41,16 @@ demo: setup ## JupyterLab with two notebooks side by side, sharing one room of p
 demo-check: setup ## start the demo without a browser, see that each notebook saw the other's edits, stop
 	@$(BIN)/python notebooks/demo.py --check
 
-test: setup core-coverage ## every test: core (100 % of its branches), the browser side, all the rest
-	@$(BIN)/python hatch_build.py test
-	$(BIN)/python -m pytest --ignore=tests/core -m "not soak" $(TEST_ARGS)
-	@test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium on this machine (apt install chromium)."
+test: setup ## every test: core (100 % of its branches), the browser side, all the rest
+	@failed=0; \
+	$(MAKE) --no-print-directory core-coverage || failed=1; \
+	$(BIN)/python hatch_build.py test || failed=1; \
+	$(BIN)/python -m pytest --ignore=tests/core -m "not soak" $(TEST_ARGS) || failed=1; \
+	test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium here (apt install chromium)."; \
+	exit $$failed
 
-core-coverage: setup
-	$(BIN)/python -m pytest tests/core -n $(WORKERS) --cov --cov-fail-under=100 -m "not soak"
+core-coverage: setup ## the tests of core alone, and that they reach every branch of it
+	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100 -m "not soak"
 
 check: setup ## ruff, the types of Python (mypy, strict) and of the browser side (tsc)
 	$(BIN)/python -m ruff check
@@ -74,12 +75,12 @@ lock: ## pin what pyproject.toml asks for, with hashes, in requirements/dev.txt 
 		--no-emit-index-url --no-emit-find-links --no-emit-package partysync-widget \
 		--custom-compile-command "make lock" --quiet $(UPGRADE) --output-file requirements/dev.txt
 
-floors: js ## the tests of the core, the server and the kernel client on the oldest versions we promise to work with
+oldest: js ## the tests of core, server and kernel client on the oldest versions pyproject.toml allows
 	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
-	build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/floors
-	build/uv/bin/uv pip install --quiet --python build/floors --resolution lowest-direct .
-	build/uv/bin/uv pip install --quiet --python build/floors pytest pytest-timeout hypothesis
-	build/floors/bin/python -m pytest -m "not soak" --ignore=tests/e2e --ignore=tests/notebooks \
+	build/uv/bin/uv venv --quiet --clear --python $(PYTHON) build/oldest
+	build/uv/bin/uv pip install --quiet --python build/oldest --resolution lowest-direct .
+	build/uv/bin/uv pip install --quiet --python build/oldest pytest pytest-timeout hypothesis
+	JUPYTER_PLATFORM_DIRS=1 build/oldest/bin/python -m pytest -m "not soak" --ignore=tests/e2e --ignore=tests/notebooks \
 		--ignore=tests/test_packaging.py --ignore=tests/test_docs.py $(TEST_ARGS)
 
 build: setup ## the wheel and the sdist, in dist/

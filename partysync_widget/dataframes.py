@@ -15,6 +15,7 @@ from .core import messages as m
 from .core.columns import coerce, column, present, wire
 from .core.errors import MutationRejected, PartySyncError
 from .core.stored_table import StoredTable
+from .ids import new_id
 
 KINDS = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
@@ -24,8 +25,6 @@ def rows_of_data(data: Any, entry: StoredTable) -> tuple[list[str], list[list[An
 
     Raises MutationRejected with the number of the row.
     """
-    from .table import new_id
-
     dicts = _dicts(data)
     names = ["id", *dict.fromkeys(name for row in dicts for name in row if name != "id")]
     columns = [entry.column(name) for name in names]

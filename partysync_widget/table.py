@@ -4,8 +4,6 @@ Tables, as a notebook holds them: a mapping from id to row that everybody in the
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from .core.columns import coerce, present, wire
 from .core.errors import MutationRejected, PartySyncError
 from .core.store import Store
 from .core.stored_table import StoredTable
+from .ids import new_id
 from .io_thread import Voice
 from .receipt import Receipt, Receipts
 
@@ -222,15 +221,6 @@ class Table(Mapping[str, dict[str, Any]]):
     @property
     def _entry(self) -> StoredTable:
         return self._view.table(self.name)
-
-
-def new_id() -> str:
-    """An id that nobody else makes up: the time in milliseconds, then 48 random bits, as 23 hexadecimal digits.
-
-    Ids made together sort together, as with UUIDv7 (RFC 9562): neighbours in the index, so a load
-    takes half the time.
-    """
-    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_hex(6)}"
 
 
 def _row(columns: tuple[m.Column, ...], row: tuple[Any, ...]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ has its result (it is on disk), until the other process has heard of it; in an e
 """
 
 import argparse
+import json
 import os
 import signal
 import statistics
@@ -23,6 +24,7 @@ def main():
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the load")
     parser.add_argument("--listen", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    signal.alarm(300)  # seconds; whoever waits longer than that waits for ever
     if options.listen:
         listen()
         return
@@ -37,7 +39,8 @@ def listen():
     import partysync_widget as ps
 
     room = ps.connect("bench")
-    watching = room.table("edits").observe(
+    edits = room.table("edits")
+    watching = edits.observe(
         lambda change: print(len(change.rows), *list(change.rows)[:1], time.perf_counter(), flush=True)
     )
     print("ready", flush=True)
@@ -46,8 +49,6 @@ def listen():
 
 
 def measure(rows):
-    import json
-
     import partysync_widget as ps
 
     room = ps.connect("bench")

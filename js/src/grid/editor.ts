@@ -73,6 +73,5 @@ function fieldFor(column: Column): Field {
 function select(column: Column): HTMLSelectElement {
   const choices = [...(column.required ? [] : [""]), ...column.choices];
   const options = choices.map((choice) => make("option", "", { value: choice }, choice));
-  // JupyterLab leaves keys alone in text fields only; in a select, "a" would put a cell above this one.
-  return make("select", "ps-editor", { "data-lm-suppress-shortcuts": "true" }, ...options);
+  return make("select", "ps-editor", {}, ...options);
 }

@@ -1,4 +1,8 @@
 // What keys do, after the WAI-ARIA grid pattern: arrows move, Enter or typing edits, Escape takes it back.
+//
+// A key that is ours must not go on to JupyterLab, where a plain "a" puts in a cell and "d d" deletes one. Lab knows text
+// fields, but not that a select is one; and Shift+Enter, which breaks a line here, would run the cell there. Keys with
+// Ctrl or Meta stay Lab's, so that Ctrl+S still saves.
 
 export interface KeyTarget {
   readonly editing: boolean;
@@ -13,12 +17,11 @@ const FAR = Number.MAX_SAFE_INTEGER;
 
 export function listenForKeys(target: KeyTarget, grid: HTMLElement, signal: AbortSignal): void {
   grid.addEventListener("keydown", (event) => {
-    const handled = target.editing ? whileEditing(target, event) : whileMoving(target, event);
-    if (!handled) return;
-    event.preventDefault();
-    event.stopPropagation();
+    const { editing } = target;
+    const handled = editing ? whileEditing(target, event) : whileMoving(target, event);
+    if (handled) event.preventDefault();
+    if (handled || (editing && !event.ctrlKey && !event.metaKey)) event.stopPropagation();
   }, { signal });
-  keepPlainKeys(grid, signal);
 }
 
 /** Returns whether the key was ours. */
@@ -57,16 +60,4 @@ function whileEditing(target: KeyTarget, event: KeyboardEvent): boolean {
       return true;
   }
   return false;
-}
-
-/**
- * JupyterLab hears keys before any widget does, and outside text fields a plain "a" puts in a cell and "d d" deletes one.
- * Its commands skip whatever carries this attribute. Keys with Ctrl or Meta stay Lab's, so that Ctrl+S still saves.
- */
-function keepPlainKeys(grid: HTMLElement, signal: AbortSignal): void {
-  const keep = (event: KeyboardEvent) => {
-    grid.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey));
-  };
-  // On the window and in the capture phase: before Lab's own listener, which is on the document.
-  window.addEventListener("keydown", keep, { capture: true, signal });
 }
