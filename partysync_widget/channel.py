@@ -217,8 +217,7 @@ class Feed:
             return
         rows = self._read()
         if any(len(row) != 2 + len(self._columns) for row in rows.values()):
-            self._snapshot(None)  # a column was added, and its notice is still on the way
-            return
+            return  # a column was added; the notice of it is on the way, and brings a snapshot
         delta = self._delta(rows)
         if delta is not None:
             self._send({"k": "delta"}, msgspec.json.encode(delta))

@@ -15,13 +15,9 @@ SOON = 10_000  # ms
 @pytest.fixture
 def two(notebook):
     """Notebooks A and B in one new room, each showing the grid of its table."""
-    cells = (
-        "import partysync_widget as ps\n"
-        f"room = ps.connect('e2e-{secrets.token_hex(4)}')\n"
-        "todos = room.table('todos', text=str, done=bool, n=int, size=['S', 'M', 'L'])",
-        "todos",
-    )
-    opened = [notebook(*cells), notebook(*cells)]
+    enter = f"import partysync_widget as ps\nroom = ps.connect('e2e-{secrets.token_hex(4)}')\n"
+    declare = "todos = room.table('todos', text=str, done=bool, n=int, size=['small', 'big'])"
+    opened = [notebook(enter + declare, "todos") for _ in range(2)]
     for each in opened:
         each.run_all()
         expect(each.grid.locator(".ps-status")).to_have_text("live", timeout=60_000)
@@ -30,7 +26,7 @@ def two(notebook):
 
 def test_an_edit_in_one_notebook_shows_in_the_other(two):
     a, b = two
-    a.run("todos.insert(id='r1', text='feed the yeast', done=False, n=3, size='M')")
+    a.run("todos.insert(id='r1', text='feed the yeast', done=False, n=3, size='small')")
     expect(b.cell("r1", "text")).to_have_text("feed the yeast", timeout=SOON)
 
     a.cell("r1", "text").dblclick()
@@ -66,9 +62,9 @@ def test_keys_edit_the_grid_and_leave_the_notebook_alone(two):
     expect(b.cell("r1", "text")).to_have_text("bdda", timeout=SOON)
 
     a.cell("r1", "size").dblclick()
-    a.page.keyboard.press("l")  # the native select jumps to L
+    a.page.keyboard.press("b")  # the native select jumps to big; a cell of the notebook would get one below it
     a.page.keyboard.press("Enter")
-    expect(b.cell("r1", "size")).to_have_text("L", timeout=SOON)
+    expect(b.cell("r1", "size")).to_have_text("big", timeout=SOON)
 
     a.cell("r1", "done").click(position={"x": 4, "y": 4})
     a.page.keyboard.press("Space")
@@ -155,6 +151,40 @@ def test_clicks_reach_the_others_while_a_cell_runs(two):
     expect(b.cell("r1", "done").locator("input")).to_be_checked(timeout=SOON)
     b.cell("r1", "done").locator("input").click()
     expect(a.cell("r1", "done").locator("input")).not_to_be_checked(timeout=SOON)
+
+
+def test_a_widget_of_ones_own_shows_and_edits_a_synced_table(two):
+    """The example of trait.py, with a button."""
+    a, b = two
+    a.start(
+        """
+import anywidget
+class Poll(anywidget.AnyWidget):
+    votes = ps.SyncedTable()
+    _esm = '''
+    async function render({ model, el, host, signal }) {
+        const { exports: { table } } = await host.getWidget(model.get("votes"));
+        const button = document.createElement("button");
+        button.className = "poll";
+        button.onclick = () => table.insert({ text: "aye", n: 1 });
+        const draw = () => { button.textContent = `${table.rows.size} votes`; };
+        signal.addEventListener("abort", table.subscribe(draw));
+        draw();
+        el.append(button);
+    }
+    export default { render };
+    '''
+Poll(votes=todos)
+"""
+    )
+    poll = a.page.locator(".poll")
+    expect(poll).to_have_text("0 votes", timeout=SOON)
+    poll.click()
+    expect(poll).to_have_text("1 votes")
+    expect(b.grid.locator("[data-column=text]")).to_have_text("aye", timeout=SOON)
+
+    b.run("todos.insert(text='nay')")
+    expect(poll).to_have_text("2 votes", timeout=SOON)
 
 
 def test_a_reloaded_page_shows_the_table_again(two):

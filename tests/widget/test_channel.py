@@ -94,6 +94,7 @@ def test_pending_comes_and_goes(room, todos, channel, browse):
     browser.edit("insert", "n1", text="milk")
     page = browser.until(lambda page: page.pending == {"n1"})
     assert page.status["waiting"] == 1
+    assert browse(TableChannel(todos), "who comes now").now.pending == {"n1"}
 
     room.online()
     page = browser.until(lambda page: page.pending == set() and page.status["room"] == "live")
@@ -135,11 +136,10 @@ def test_an_edit_the_room_rejects_later_is_told_to_its_page_with_the_row_as_it_i
     elsewhere.delete("r1").result(10)
 
     room.online()
-    page = browser.until(lambda page: page.reason(n))
-    assert page.rows == {}
-    assert page.pending == set()
-    (frame,) = [frame for frame in page.frames if frame["refused"]]
-    assert frame["gone"] == ["r1"]
+    browser.until(lambda page: page.reason(n))
+    told = next(page for page in browser.history() if page.reason(n))
+    assert told.rows == {}
+    assert told.pending == set()
 
 
 def test_an_edit_sent_twice_is_made_once_and_answered_twice(todos, channel, browse):
@@ -172,6 +172,75 @@ def test_a_second_page_gets_a_snapshot_and_the_first_loses_nothing(todos, channe
 
     for browser in (first, second):
         assert browser.until(lambda page: page.order == ["a", "b"])
+
+
+@pytest.fixture
+def long(todos, monkeypatch):
+    """A table whose snapshot takes ten parts."""
+    monkeypatch.setattr("partysync_widget.channel.PART", 12_000)
+    todos.insert_many([{"id": f"r{n}", "text": "x" * 100} for n in range(1_000)]).result(10)
+    return todos
+
+
+def test_a_change_while_a_snapshot_is_on_its_way_follows_it(room, long, channel, browse):
+    """Nobody says anything afterwards that would carry it along."""
+    browser = browse(channel)
+    room.offline()
+    browser.until(lambda page: page.status["room"] == "offline")
+
+    def hello_and_edit():
+        channel._feed.receive({"k": "hello", "for": "another"})
+        long.insert(id="meanwhile", text="told later")
+
+    channel._feed.call(hello_and_edit)
+    page = browser.until(lambda page: "meanwhile" in page.rows)
+    assert len(page.rows) == 1_001
+
+
+def test_a_snapshot_gives_way_to_the_next(long, channel, browse):
+    def two_hellos():
+        channel._feed.receive({"k": "hello", "for": "first"})
+        channel._feed.receive({"k": "hello", "for": "second"})
+
+    channel._feed.call(two_hellos)
+    page = browse(channel, "third").now
+
+    assert len(page.rows) == 1_000
+    parts = [content["for"] for content, _ in channel.comm.custom if content["k"] == "snapshot"]
+    assert parts.count("first") == 1
+    assert parts.count("third") > 5
+
+
+def test_a_second_page_in_the_middle_of_a_reset_does_not_cost_the_first_its_reset(room, todos, channel, browse):
+    first = browse(channel, "first")
+
+    def column_and_hello():
+        channel._feed._reset = True  # as the notice of a new column leaves it, a moment before it is told
+        channel._feed.receive({"k": "hello", "for": "second"})
+
+    todos.insert(id="a", text="milk").result(10)
+    first.until(lambda page: "a" in page.rows)
+    said = len(channel.comm.custom)
+    channel._feed.call(column_and_hello)
+
+    channel.comm.until(lambda: len(channel.comm.custom) > said)
+    assert channel.comm.custom[said][0]["for"] is None
+
+
+def test_rows_of_a_column_whose_notice_is_on_its_way_are_told_as_a_snapshot(room, todos, browse, caplog):
+    channel = TableChannel.of(todos)
+    todos.insert(id="a", text="milk").result(10)
+    browser = browse(channel)
+
+    def column_and_tell():
+        room.table("todos", price=float)
+        channel._feed._ids.add("a")
+        channel._feed._tell()
+
+    channel._feed.call(column_and_tell)
+    page = browser.until(lambda page: "price" in page.rows["a"])
+    assert page.rows["a"] == {"text": "milk", "done": None, "price": None}
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_a_new_column_is_a_new_snapshot_for_everyone(room, todos, channel, browse):
@@ -279,8 +348,27 @@ def test_a_mutation_of_several_rows_is_never_seen_in_part(room, channel, browse)
     accounts.insert(id="end", money=0)
 
     page = browser.until(lambda page: "end" in page.rows)
-    assert {shown.sum for shown in browser.history()} == {100 * many}
+    assert {shown.sum for shown in browser.history() if shown.ready} == {100 * many}
     assert len(page.frames) > 1
+
+
+def test_rows_are_read_with_those_that_changed_since_the_last_notice(room, channel, browse):
+    """R8, the moment itself: a mutation between the notice of one of its rows and the telling."""
+    accounts = room.table("accounts", money=int)
+    accounts.insert_many([{"id": id_, "money": 50} for id_ in "ab"]).result(10)
+    browser = browse(TableChannel.of(accounts))
+    feed = TableChannel.of(accounts)._feed
+
+    def move_and_tell():
+        with room.batch():
+            accounts.update("a", money=0)
+            accounts.update("b", money=100)
+        feed._ids.add("a")
+        feed._tell()
+
+    feed.call(move_and_tell)
+    browser.until(lambda page: page.rows["a"]["money"] == 0)
+    assert {shown.sum for shown in browser.history() if shown.ready} == {100}
 
 
 def test_random_edits_from_everywhere_end_the_same_everywhere(enter, room, todos, channel, browse):
