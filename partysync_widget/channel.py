@@ -14,7 +14,6 @@ next number (Jupyter drops messages without a word beyond 1000 a second), and th
 from __future__ import annotations
 
 import logging
-import re
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,21 +22,19 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import msgspec
 
-from .core.columns import wire
+from .blocks import block, describe, from_browser, parts
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
     from .audience import Changes
     from .core.messages import Column
     from .table import Table
 
 FRAME = 1 / 60  # seconds between messages of one channel: what a screen shows, far below Jupyter's limit
-PART = 1_000_000  # bytes of a snapshot in one message, so that a large table does not hold up the other messages
 TAIL = 2.0  # seconds of quiet after which the last number is repeated, so that a lost last message is noticed
 ANSWERS = 1_000  # answered edits remembered, for a browser that asks again
-SAFE_INTEGER = 2**53 - 1  # beyond it JavaScript rounds: such integers travel as decimal digits
 
 log = logging.getLogger(__name__)
 _channels: weakref.WeakValueDictionary[int, TableChannel] = weakref.WeakValueDictionary()
@@ -185,7 +182,7 @@ class Feed:
                     receipt = self._table.delete(edit["id"])
         except Exception as error:  # noqa: BLE001 - a party's own mutators raise what they like; the person is told
             return {**edit, "why": str(error) or type(error).__name__}
-        receipt._future.add_done_callback(lambda word: self._decided(edit, word.exception()))  # noqa: SLF001 - a friend
+        receipt.when_done(lambda decided: self._decided(edit, decided.outcome()[1]))
         return None
 
     def _changed(self, changes: Changes) -> None:
@@ -304,57 +301,3 @@ class Feed:
         if self._subscription is not None:
             self._subscription.close()
         self._subscription = self._parts = None
-
-
-def describe(column: Column) -> dict[str, Any]:
-    return {
-        "name": column.name,
-        "type": column.type,
-        "choices": column.choices,
-        "required": column.required,
-        "filled": column.default is not None,
-    }
-
-
-def block(columns: Sequence[Column], rows: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
-    """Rows ``(position, id, *stored)``, column-wise: JSON decodes fastest so, and keys are said once."""
-    at, ids, *stored = zip(*rows, strict=True) if rows else ((), (), *(() for _ in columns))
-    return {
-        "ids": ids,
-        "at": at,
-        "cols": [to_browser(column, values) for column, values in zip(columns, stored, strict=True)],
-    }
-
-
-def parts(
-    columns: Sequence[Column], rows: Sequence[tuple[Any, ...]], first: dict[str, Any]
-) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """A snapshot as messages of about PART bytes: each its place among them, and its buffer."""
-    sample = rows[:: max(1, len(rows) // 100)]
-    each = max(1, len(msgspec.json.encode(block(columns, sample))) // max(1, len(sample)))
-    step = max(1, PART // each)
-    of = max(1, -(-len(rows) // step))
-    for part in range(of):
-        chosen = block(columns, rows[part * step : (part + 1) * step])
-        yield {"part": part, "of": of}, msgspec.json.encode({**first, **chosen} if part == 0 else chosen)
-
-
-def to_browser(column: Column, values: Sequence[Any]) -> Sequence[Any]:
-    """Stored values as JSON that a browser reads without loss."""
-    match column.type:
-        case "boolean" | "json" | "bytes":
-            return [wire(column, value) for value in values]
-        case "integer":
-            return [str(v) if isinstance(v, int) and abs(v) > SAFE_INTEGER else v for v in values]
-        case _:
-            return values
-
-
-def from_browser(columns: Iterable[Column], values: dict[str, Any]) -> dict[str, Any]:
-    """Values as ``core.columns.coerce`` takes them, which checks them all: only digits need a word of ours."""
-    integers = {column.name for column in columns if column.type == "integer"}
-    return {name: digits(value) if name in integers else value for name, value in values.items()}
-
-
-def digits(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and re.fullmatch("-?[0-9]{1,19}", value) else value  # 64 bits are 19

@@ -168,8 +168,12 @@ class Table(Mapping[str, dict[str, Any]]):
         return self.room.connection.audience.follow(self.name, say)
 
     def rows_now(self, ids: Iterable[str]) -> dict[str, dict[str, Any] | None]:
-        """These rows as they are now, None for those that are gone."""
+        """These rows as they are now, None for those that are gone.
+
+        With them come those of edits that nobody has been told of yet: half a mutation must not show (R8).
+        """
         with self._lock:
+            ids = {*ids, *self.room.connection.untold(self.name)}
             known = self.name in self._view.tables
             rows = self._view.fetch(self.name, ids) if known else {}
             columns = self._entry.spec.columns if known else ()
@@ -204,7 +208,7 @@ class Table(Mapping[str, dict[str, Any]]):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         from .widget import TableWidget
 
-        if self._widget is None:
+        if self._widget is None or self._widget.comm is None:  # closed
             self._widget = TableWidget(self)
         return self._widget._repr_mimebundle_(**kwargs)
 

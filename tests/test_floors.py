@@ -29,7 +29,7 @@ FLOORS = {
         "dataframes",
         "batch connection where",
         "audience cache dial",
-        "receipt discovery",
+        "receipt discovery blocks",
         "ids io_thread",
         "_version",
     ],

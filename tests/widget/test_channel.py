@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 import partysync_widget as ps
-from partysync_widget.channel import FRAME, PART, TableChannel, block, digits, from_browser, parts, to_browser
+from partysync_widget.blocks import PART, block, digits, from_browser, parts, to_browser
+from partysync_widget.channel import FRAME, TableChannel
 from partysync_widget.core.columns import coerce
 from partysync_widget.core.messages import Column
 
@@ -177,7 +178,7 @@ def test_a_second_page_gets_a_snapshot_and_the_first_loses_nothing(todos, channe
 @pytest.fixture
 def long(todos, monkeypatch):
     """A table whose snapshot takes ten parts."""
-    monkeypatch.setattr("partysync_widget.channel.PART", 12_000)
+    monkeypatch.setattr("partysync_widget.blocks.PART", 12_000)
     todos.insert_many([{"id": f"r{n}", "text": "x" * 100} for n in range(1_000)]).result(10)
     return todos
 
