@@ -19,6 +19,7 @@ import random
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -43,6 +44,26 @@ log = logging.getLogger("partysync")
 FIRST_DELAY, LAST_DELAY = 0.5, 30.0  # seconds between attempts to reconnect; doubles, full jitter
 PING_SECONDS = 10.0  # of silence before asking whether the room is still there
 SILENCE_SECONDS = 10.0  # without an answer before the line counts as dead
+
+
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+_held: list[threading.RLock] = []
+
+
+def _before_fork() -> None:
+    """A child gets every copy whole: nobody is in the middle of one while the process forks."""
+    for connection in list(_connections):
+        connection.lock.acquire()
+        _held.append(connection.lock)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 class Connection:
@@ -74,37 +95,51 @@ class Connection:
         self._closing = False
         self._turned = asyncio.Event()  # wanted or closing has changed
         self._steps: list[Step] = []  # of edits, still to be told
-        self._scheduled = False
+        self._scheduled = False  # a flush is on its way
+        self._unsure = False  # an edit is being made; left so by an interrupt in the middle of it
         self._barriers: dict[int, Future[None]] = {}
         self._asked: set[int] = set()  # barriers that were sent on this connection
         self._barrier = 0
-        self._task = spawn(self._run())
+        self.ended = threading.Event()
+        _connections.add(self)
+        spawn(self._run())
 
     # --- any thread -----------------------------------------------------------------------------------------------
 
     def mutate(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
         """Make an edit. It is in the view when this returns."""
-        self.check_usable()
         receipt = Receipt(name, id=id)
         with self.lock:
-            pending, step = self.replica.mutate(name, args)
+            self.check_usable()
+            if not self._scheduled:  # first of all, so that an interrupt cannot leave an edit unsent
+                self._soon(self._flush)
+                self._scheduled = True
+            self._unsure = True
+            try:
+                pending, step = self.replica.mutate(name, args)
+            except PartySyncError:
+                self._unsure = False
+                raise
             self._to_cache(lambda cache: cache.added(pending))
             receipt.mid = pending.mutation.mid
             self.audience.expect(pending.ticket, receipt)
             self.generation += 1
             self._steps.append(step)
-            scheduled, self._scheduled = self._scheduled, True
-        if not scheduled:
-            self._soon(self._flush)
+            self._unsure = False
         return receipt
 
     def untold(self, table: str) -> set[str]:
         """Rows of ``table`` that edits have changed in the view, and nobody was told of yet. Under the lock."""
         return set().union(*(step.changed.get(table, set()) for step in self._steps))
 
+    @property
+    def own(self) -> bool:
+        """Whether this process made it, and not one that has forked since."""
+        return os.getpid() == self._pid
+
     def check_usable(self) -> None:
         """Raise NotConnected for a room that is closed, or that a fork has taken into another process."""
-        if os.getpid() != self._pid:
+        if not self.own:
             raise NotConnected(f"The room {self.room!r} belongs to the process that connected it. Connect again here.")
         if self._closing:
             why = f": {self.trouble}" if self.status == "failed" else "."
@@ -122,16 +157,18 @@ class Connection:
 
     def present(self, state: dict[str, Any]) -> None:
         """Show ``state`` of ourselves to the others, as long as we are here."""
+        self.check_usable()
         self._presence = state
         self._soon(self._send, [m.Presence(state)])
 
     def want(self, *, connected: bool) -> None:
         """Cut the line on purpose, or mend it."""
+        self.check_usable()
         self._soon(self._want, connected)
 
     def close(self) -> None:
         """Let go of the room. What it has not decided is told so."""
-        if os.getpid() == self._pid and not self._closing:
+        if self.own and not self._closing:
             self._closing = True
             with contextlib.suppress(RuntimeError):  # the loop has ended with the process
                 self._soon(self._turned.set)
@@ -163,7 +200,7 @@ class Connection:
             useful = False
             try:
                 socket = await self._connect()
-                useful = await self._converse(socket)
+                useful = socket is not None and await self._converse(socket)
             except PartySyncError as error:
                 self._fail(error)
             except Exception:  # a bug of ours: the person keeps the edits, the log has the details
@@ -185,7 +222,18 @@ class Connection:
     def _waiting(self) -> bool:
         return self._wanted and not self._closing
 
-    async def _connect(self) -> WebSocketClientConnection:
+    async def _connect(self) -> WebSocketClientConnection | None:
+        """The open socket; None if it is not wanted any more before it is there."""
+        dialling = asyncio.ensure_future(self._dial())
+        turned = asyncio.ensure_future(self._turned.wait())
+        await asyncio.wait({dialling, turned}, return_when="FIRST_COMPLETED")
+        turned.cancel()
+        if dialling.done():
+            return dialling.result()
+        dialling.cancel()
+        return None
+
+    async def _dial(self) -> WebSocketClientConnection:
         server = await asyncio.to_thread(self._find)
         self.url = server.url
         return await dial(server, self.replica.party.name, self.room, self._on_message, party_hint=self._party_hint)
@@ -246,12 +294,16 @@ class Connection:
         except ProtocolError as error:
             self._fail(error)
             frames = []
-        if frames:
-            with self.lock:
-                step = self.replica.receive(frames)
-                self.generation += 1
-            self._after(step)
-            self._flush()
+        try:
+            if frames:
+                with self.lock:
+                    step = self.replica.receive(frames)
+                    self.generation += 1
+                self._after(step)
+                self._flush()
+        except Exception:  # a bug of ours: the line is cut, and the next one begins with hello
+            log.exception("Room %s: frames could not be taken", self.room)
+            self._hang()
         if None in received or self.status == "failed":
             self._hang()
 
@@ -268,7 +320,7 @@ class Connection:
         """Tell what edits changed, and send what has gathered."""
         with self.lock:
             self._scheduled = False
-            steps, self._steps = self._steps, []
+            steps = self._untold_steps()
             pushes = self.replica.outgoing() if self._socket is not None else []
         for step in steps:
             self.audience.tell(step)
@@ -277,6 +329,15 @@ class Connection:
             asked = [n for n in self._barriers if n not in self._asked]
             self._asked.update(asked)
             self._send([m.Barrier(n) for n in asked])
+
+    def _untold_steps(self) -> list[Step]:
+        """What edits have changed since the last telling. Under the lock, so none is being made."""
+        steps, self._steps = self._steps, []
+        if self._unsure:  # one was interrupted: what it has changed, or not, nobody knows
+            self._unsure = False
+            self.generation += 1
+            steps.append(Step(reset=True))
+        return steps
 
     def _send(self, frames: list[Any]) -> None:
         if self._socket is None:
@@ -290,7 +351,7 @@ class Connection:
     def _after(self, step: Step) -> None:
         """What follows from a step: frames first, then what is told, in one order for everybody (R8)."""
         with self.lock:
-            steps, self._steps = self._steps, []
+            steps = self._untold_steps()
             self._to_cache(lambda cache: cache.settled(step, self.replica))
         for earlier in steps:
             self.audience.tell(earlier)
@@ -357,6 +418,7 @@ class Connection:
             self._become("closed")
         reason = str(self.trouble) if self.status == "failed" else "it was closed first"
         with self.lock:
+            self._closing = True
             if self._cache is not None:
                 self._cache.close()
                 self._cache = None
@@ -366,6 +428,7 @@ class Connection:
             done.set_exception(NotConnected(f"The room {self.room!r} ended while it was being synced: {reason}."))
         self._barriers.clear()
         self.audience.tell(Step(peers=True))
+        self.ended.set()
 
 
 def _noticed(sending: asyncio.Future[None]) -> None:

@@ -6,16 +6,28 @@ None of them is imported before it is asked for.
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import importlib
 import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .core import messages as m
-from .core.columns import coerce, column, present, wire
+from .core.columns import coerce, column, present, unwrapped, wire
 from .core.errors import MutationRejected, PartySyncError
 from .core.stored_table import StoredTable
 from .ids import new_id
+
+_KINDS: list[tuple[type | tuple[type, ...], str]] = [  # bool is an int, a datetime is a date: the narrower first
+    (bool, "boolean"),
+    (int, "integer"),
+    ((float, decimal.Decimal), "real"),
+    (dt.datetime, "datetime"),
+    (dt.date, "date"),
+    ((bytes, bytearray, memoryview), "bytes"),
+    ((dict, list, tuple), "json"),
+]
 
 KINDS = {"pandas": "pandas", "polars": "polars", "arrow": "pyarrow"}
 
@@ -34,9 +46,7 @@ def rows_of_data(data: Any, entry: StoredTable) -> tuple[list[str], list[list[An
         if values[0] is None:
             values[0] = new_id()
         try:
-            rows.append(
-                [wire(column, coerce(column, _plain(value))) for column, value in zip(columns, values, strict=True)]
-            )
+            rows.append([wire(column, coerce(column, value)) for column, value in zip(columns, values, strict=True)])
         except MutationRejected as error:
             raise MutationRejected(error.code, f"Row {number}: {error.message} Nothing was inserted.") from None
         missing = [
@@ -85,10 +95,6 @@ def _first_installed(modules: Iterable[str]) -> Any:
     raise PartySyncError("No DataFrame library is installed. Type `pip install pandas` (or polars, or pyarrow).")
 
 
-def _plain(value: Any) -> Any:
-    return None if type(value).__name__ == "NAType" else value  # pandas.NA, without importing pandas
-
-
 def columns_of(data: Any) -> dict[str, m.Column]:
     """The columns of a DataFrame as ``room.table`` takes them: ``room.table("penguins", **columns_of(df))``."""
     import narwhals as nw
@@ -115,8 +121,20 @@ def columns_of(data: Any) -> dict[str, m.Column]:
             kind = "bytes"
         elif dtype in (nw.List, nw.Struct, nw.Array):
             kind = "json"
+        elif dtype == nw.Object:  # pandas keeps whatever has no type of its own so
+            kind = _type_of_values(frame[name].to_list())
         found[name] = column(kind, name=name)
     return found
+
+
+def _type_of_values(values: Iterable[Any]) -> Any:
+    """The column type that all of these are of, text where they differ."""
+    kinds = {type(value) for value in values if unwrapped(value) is not None}
+    if len(kinds) == 1:
+        for python, kind in _KINDS:
+            if issubclass(next(iter(kinds)), python):
+                return kind
+    return "text"
 
 
 def make_frame(columns: Sequence[m.Column], rows: Sequence[tuple[Any, ...]], kind: str | None) -> Any:
@@ -152,7 +170,7 @@ def _pandas(pd: Any, data: dict[str, list[Any]], types: dict[str, str]) -> Any:
             case "boolean":
                 series[name] = pd.Series(values, dtype="boolean" if empty else "bool")
             case "datetime":
-                series[name] = pd.Series(pd.to_datetime(values, utc=True, format="ISO8601"))
+                series[name] = pd.Series(pd.to_datetime(values, utc=True, format="ISO8601").as_unit("us"))
             case "text" | "choice":
                 series[name] = pd.Series(values, dtype="str")
             case _:

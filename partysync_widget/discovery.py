@@ -8,6 +8,7 @@ starts it and the others find it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -23,7 +24,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
 
 from .core.claim import Claim
-from .core.errors import NotConnected, StorageFailed
+from .core.errors import NotConnected, PermissionDenied, StorageFailed
 
 START_SECONDS = 20.0  # for a server to start; loading Python from a slow disk can take long
 IDLE_EXIT = 600  # seconds without a session before a server that nobody started by hand ends
@@ -55,6 +56,8 @@ def finder(url: str | None, token: str | None) -> Finder:
     """A function that finds the server, and finds it anew after it has moved. It may wait; call it off the loop."""
     token = token if token is not None else os.environ.get("PARTYSYNC_TOKEN", "")
     url = url or os.environ.get("PARTYSYNC_URL")
+    if not token.isascii() or not token.isprintable():
+        raise PermissionDenied("The token is wrong: it has characters that no token has. See token=…, PARTYSYNC_TOKEN.")
     if url:
         server = Server(check_url(url), token)
         return lambda: server
@@ -87,10 +90,11 @@ def survey() -> list[Finding]:
 
 def check_url(url: str) -> str:
     """The address without what does not belong in it, or NotConnected with how to write one."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
-        raise NotConnected(f"{url!r} is not the address of a server. Write it as http://host:port.")
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    with contextlib.suppress(ValueError):  # brackets that do not close, a port that is no number
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname and parts.port != 0:
+            return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    raise NotConnected(f"{url!r} is not the address of a server. Write it as http://host:port.")
 
 
 def runtime_file() -> Path:
@@ -129,7 +133,13 @@ def local_server() -> Server:
 
 def _lock_file() -> Path:
     path = runtime_file().with_suffix(".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotConnected(
+            f"No room server can be started: {path.parent} cannot be made ({error.strerror}). "
+            f"Set JUPYTER_RUNTIME_DIR to a folder that can."
+        ) from None
     return path
 
 
@@ -140,8 +150,8 @@ def _log_file() -> Path:
 def _read() -> Server | None:
     try:
         found = json.loads(runtime_file().read_text())
-        return Server(found["url"], found["token"])
-    except (OSError, ValueError, KeyError):
+        return Server(check_url(str(found["url"])), str(found["token"]))
+    except (OSError, ValueError, KeyError, TypeError, NotConnected):  # none, or one that is half written or not ours
         return None
 
 

@@ -58,7 +58,7 @@ def connect(
     except (FutureTimeout, NotConnected) as error:
         if cache is not None:
             return entered
-        entered.close()
+        connection.close()
         if isinstance(error, NotConnected):
             raise
         raise NotConnected(
@@ -66,7 +66,7 @@ def connect(
             + (f": {connection.trouble}" if connection.trouble else ". The server may be busy; pass a longer timeout.")
         ) from None
     except BaseException:
-        entered.close()
+        connection.close()
         raise
     return entered
 

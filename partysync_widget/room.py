@@ -19,12 +19,14 @@ from .connection import Connection
 from .core import messages as m
 from .core.codec import plain
 from .core.columns import column
-from .core.errors import MutationRejected, NotConnected, SchemaMismatch
+from .core.errors import MutationRejected, NotConnected, PartySyncError, SchemaMismatch
 from .io_thread import Voice, io_loop, on_io_thread
 from .receipt import Receipt
 
 if TYPE_CHECKING:
     from .table import Table
+
+CLOSE_SECONDS = 2.0  # for the line to be cut and the cache to be let go
 
 _rooms: weakref.WeakSet[Room] = weakref.WeakSet()
 
@@ -86,7 +88,7 @@ class Room:
             found = list(self.connection.replica.peers.values())
         return [{"name": peer.name, "color": peer.color, **peer.state} for peer in found]
 
-    def table(self, name: str, **columns: Any) -> Table:
+    def table(self, name: str, /, **columns: Any) -> Table:
         """The table called ``name``. With columns it is made if it is missing, and gets those that it lacks.
 
         A column is a Python type (``str int float bool dict list datetime date bytes``), a list of choices, or a type's
@@ -163,17 +165,27 @@ class Room:
 
         They show, and are sent, when the block ends; an exception in it drops them all.
         """
+        if (outer := self._batch.get()) is not None:
+            yield outer  # whole or not at all is said of the outer one too
+            return
         batch = Batch()
         token = self._batch.set(batch)
         try:
-            yield batch
-        finally:
-            self._batch.reset(token)
-        if batch.steps:
-            args = {"steps": [list(step) for step in batch.steps]}
-            batch.receipt.follow(self.connection.mutate("batch", args))
-        else:
-            batch.receipt.settle([], None)
+            try:
+                yield batch
+            finally:
+                self._batch.reset(token)
+            if batch.steps:
+                batch.receipt.follow(self.connection.mutate("batch", {"steps": [list(step) for step in batch.steps]}))
+            else:
+                batch.receipt.settle([], None)
+        except PartySyncError as error:
+            batch.receipt.settle(None, error)
+            raise
+        except BaseException as error:
+            dropped = f"The batch was dropped, because its block raised {type(error).__name__}."
+            batch.receipt.settle(None, MutationRejected("mutator-raised", dropped))
+            raise
 
     def sync(self, timeout: float | None = None) -> None:
         """Wait until everything you sent is decided, and everything decided so far is here.
@@ -211,6 +223,8 @@ class Room:
     def close(self) -> None:
         """Leave. Receipts that the room has not decided raise OutcomeUnknown."""
         self._finalizer()
+        if not on_io_thread() and self.connection.own:
+            self.connection.ended.wait(CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
         return self

@@ -4,9 +4,12 @@ Tables, as a notebook holds them: a mapping from id to row that everybody in the
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from .audience import Changes, Subscription
 from .core import messages as m
@@ -44,6 +47,7 @@ class Table(Mapping[str, dict[str, Any]]):
         self.room = room
         self.name = name
         self._records: tuple[int, list[dict[str, Any]]] = (-1, [])
+        self._nested: list[str] = []  # columns of lists and dicts, which must be copied too
         self._widget: Any = None
 
     # --- rows -----------------------------------------------------------------------------------------------------
@@ -87,7 +91,13 @@ class Table(Mapping[str, dict[str, Any]]):
             if self._records[0] != generation:
                 columns, rows = self.window()
                 self._records = (generation, [_row(columns, row) for row in rows])
-            return [dict(row) for row in self._records[1]]
+                self._nested = [column.name for column in columns if column.type == "json"]
+            records = [dict(row) for row in self._records[1]]
+            nested = self._nested
+        for name in nested:
+            for record in records:
+                record[name] = copy.deepcopy(record[name])
+        return records
 
     def df(self, kind: str | None = None) -> Any:
         """The rows as a DataFrame: ``kind`` "pandas", "polars" or "arrow"; by default the first that is installed."""
@@ -143,7 +153,7 @@ class Table(Mapping[str, dict[str, Any]]):
         whole = self.room.batching
         receipts: list[Receipt] = []
         with _progress(len(rows), self.name, wanted=progress) as advance:
-            for chunk in _chunks(rows, len(rows) or 1 if whole else CHUNK_ROWS):
+            for chunk in [rows] if whole and rows else _chunks(rows):
                 args = {"table": self.name, "columns": names, "rows": chunk}
                 receipts.append(self.room.make("insert_rows", args))
                 if self.room.status == "live" and len(receipts) >= UNDECIDED_CHUNKS and not whole:
@@ -241,16 +251,19 @@ def _wire(entry: StoredTable, values: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _chunks(rows: list[list[Any]], most: int) -> Iterator[list[list[Any]]]:
-    """Rows in pieces of at most ``most``, and of about CHUNK_BYTES as far as a sample tells."""
-    if not rows:
-        return
-    if most == CHUNK_ROWS:
-        sample = rows[:: max(1, len(rows) // 50)]
-        each = max(1, sum(len(repr(row)) for row in sample) // len(sample))
-        most = max(1, min(most, CHUNK_BYTES // each))
-    for start in range(0, len(rows), most):
-        yield rows[start : start + most]
+def _chunks(rows: list[list[Any]]) -> Iterator[list[list[Any]]]:
+    """Rows in pieces of at most CHUNK_ROWS, and of about CHUNK_BYTES: each is a mutation, and fits into a frame."""
+    chunk: list[list[Any]] = []
+    size = 0
+    for row in rows:
+        weight = len(msgspec.json.encode(row))
+        if chunk and (len(chunk) == CHUNK_ROWS or size + weight > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(row)
+        size += weight
+    if chunk:
+        yield chunk
 
 
 def _wait_a_while(room: Room, receipt: Receipt) -> None:

@@ -28,8 +28,11 @@ class Parties:
             found = importlib.import_module(module)
             for part in name.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError, ValueError, SyntaxError) as error:
-            raise PartySyncError(f"--party {path}: {error}. Write it as module:Class, importable from here.") from None
+        except Exception as error:  # noqa: BLE001  # a module may raise what it likes while it is imported
+            raise PartySyncError(
+                f"The party {path} cannot be loaded: {type(error).__name__}: {error}. "
+                f"Write it as module:Class, importable where the server runs."
+            ) from None
         if not (isinstance(found, type) and issubclass(found, Party)):
             raise PartySyncError(f"--party {path} is not a subclass of partysync_widget.Party.")
         self._found[found.name] = found

@@ -148,7 +148,8 @@ class OpenRoom:
     # --- sending --------------------------------------------------------------------------------------------------
 
     def _pump_all(self) -> None:
-        for session in list(self.wires):
+        # Whoever has said hello first: it changes what the others are owed.
+        for session in sorted(self.wires, key=lambda each: each.hello is None):
             self._pump(session)
 
     def _pump(self, session: Session) -> None:
