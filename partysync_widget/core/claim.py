@@ -23,7 +23,10 @@ class Claim:
 
     def __init__(self, path: Path, who: str, *, what: str) -> None:
         self._note = path.with_suffix(".owner")
-        self._connection = apsw.Connection(os.fspath(path))
+        try:
+            self._connection = apsw.Connection(os.fspath(path))
+        except apsw.CantOpenError:
+            raise StorageFailed(f"{what} cannot be used: no file can be written at {path}. Use another.") from None
         try:
             self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._connection.execute("BEGIN EXCLUSIVE")

@@ -245,7 +245,7 @@ class Store:
         except STORAGE_ERRORS as error:
             raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
         except apsw.Error as error:
-            raise explain(name, error) from error
+            raise explain(name, error) from None
         except BaseException as error:  # SystemExit too: a mutator does not end a server
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value

@@ -44,7 +44,7 @@ class ServeApp(Application):
 
     data = Unicode(os.environ.get("PARTYSYNC_DATA", ""), help="Folder of the rooms' files.").tag(config=True)
     ip = Unicode("127.0.0.1", help="Address to listen on.").tag(config=True)
-    port = Int(0, help="Port to listen on; 0 takes a free one.").tag(config=True)
+    port = Int(0, min=0, max=65535, help="Port to listen on; 0 takes a free one.").tag(config=True)
     token = Unicode(os.environ.get("PARTYSYNC_TOKEN", ""), help="What kernels must show; made if empty.").tag(
         config=True
     )
@@ -107,10 +107,9 @@ class ServeApp(Application):
         rooms = Rooms(folder / "rooms", self._parties(), limits=limits, idle=self.idle_room)
         try:
             sockets = bind_sockets(self.port, self.ip)
-        except OSError as error:
-            raise PartySyncError(
-                f"Cannot listen on {self.ip}:{self.port}: {error.strerror}. Use another --port."
-            ) from None
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise PartySyncError(f"Cannot listen on {self.ip}:{self.port}: {why}. Use another --port.") from None
         server = HTTPServer(make_app(rooms, token), max_header_size=1 << 14, max_body_size=1 << 16)
         server.add_sockets(sockets)
         url = f"http://{self.ip}:{sockets[0].getsockname()[1]}"
@@ -154,7 +153,10 @@ class ServeApp(Application):
 
     def _announce(self, url: str, token: str) -> None:
         if self.runtime_file:
-            write_private(Path(self.runtime_file), {"url": url, "token": token, "pid": os.getpid()})
+            try:
+                write_private(Path(self.runtime_file), {"url": url, "token": token, "pid": os.getpid()})
+            except OSError as error:
+                raise PartySyncError(f"Cannot write {self.runtime_file}: {error.strerror}.") from None
         else:
             token_line = "" if self.token else f"\nToken: {token}"
             sys.stdout.write(f"Rooms at {url}{token_line}\n")

@@ -33,7 +33,7 @@ class Parties:
                 f"The party {path} cannot be loaded: {type(error).__name__}: {error}. "
                 f"Write it as module:Class, importable where the server runs."
             ) from None
-        if not (isinstance(found, type) and issubclass(found, Party)):
+        if not (isinstance(found, type) and issubclass(found, Party) and found is not Party):
             raise PartySyncError(f"--party {path} is not a subclass of partysync_widget.Party.")
         self._found[found.name] = found
         return found
