@@ -87,11 +87,11 @@ class Cache:
 
     def settled(self, step: Step, replica: Replica) -> None:
         """Forget what is decided, before anything else of the step counts."""
-        if not (step.settled or step.rewound):
+        if not (step.settled or step.renumbered):
             return
         with self._outbox:
             self._outbox.execute("UPDATE identity SET client = ?, settled = ?", (replica.client, replica.settled_mid))
-            if step.rewound:
+            if step.renumbered:
                 self._outbox.execute("DELETE FROM outbox")
                 for pending in replica.pending:
                     self.added(pending)

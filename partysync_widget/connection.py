@@ -248,7 +248,7 @@ class Connection:
         turned = asyncio.ensure_future(self._turned.wait())
         try:
             with self.lock:
-                step = self.replica.opened(secrets.token_hex(8))
+                step = self.replica.opened(secrets.token_hex(8), time.time_ns() // 1_000_000)
             self._after(step)
             while not self._hang_up.done():
                 waiting = self._heard + PING_SECONDS - self.loop.time()
@@ -355,6 +355,8 @@ class Connection:
             self._to_cache(lambda cache: cache.settled(step, self.replica))
         for earlier in steps:
             self.audience.tell(earlier)
+        if any(isinstance(frame, m.Hello) for frame in step.send):
+            self._asked.clear()  # barriers of the conversation before
         self._send(step.send)
         if step.based or step.rebased:
             with self.lock:

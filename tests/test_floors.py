@@ -41,6 +41,7 @@ FLOORS = {
         "room",
         "session",
         "snapshot",
+        "parts",
         "ledger parties",
         "__init__",
     ],

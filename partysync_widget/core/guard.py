@@ -25,6 +25,9 @@ _WRITES = _READS | {apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE}
 _FORBIDDEN = re.compile(rf"\bROLLBACK\b|{RESERVED}", re.IGNORECASE)
 
 
+_COMMENTS = re.compile(r"(\s|;|--[^\n]*(\n|$)|/\*.*?(\*/|$))*", re.DOTALL)
+
+
 class _OneStatement:
     """Lets the first statement run. Only that is marked; the text of a second could be one of ours."""
 
@@ -32,7 +35,7 @@ class _OneStatement:
         self._ran = False
 
     def __call__(self, _cursor: object, query: str, _bindings: object) -> bool:
-        if self._ran:
+        if self._ran and not _COMMENTS.fullmatch(query):
             raise MutationRejected("bad-sql", f"One statement at a time, please; this is a second: {query!r:.200}.")
         self._ran = True
         return True

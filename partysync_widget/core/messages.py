@@ -101,6 +101,7 @@ class Hello(Struct, tag="hello", omit_defaults=True):
     settled: Count = 0  # the highest mid of mine that I know to be decided
     name: Name = ""
     color: Name = ""
+    line: Count = 0  # grows with each connection of this client, so that a late hello out of a dead one is known
 
 
 class Push(Struct, tag="push"):
@@ -198,6 +199,7 @@ class End(Struct, tag="end", omit_defaults=True):
     version: Count
     acks: dict[str, int] = {}
     results: list[Result] = []
+    parts: int | None = None  # how many there were; a lost one is noticed
 
 
 class Peers(Struct, tag="peers"):

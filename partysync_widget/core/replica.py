@@ -18,7 +18,7 @@ import enum
 from collections.abc import Iterable
 
 from . import messages as m
-from .errors import OutcomeUnknown, ProtocolError, SchemaMismatch
+from .errors import FrameTooLarge, OutcomeUnknown, ProtocolError, SchemaMismatch
 from .party import Party
 from .store import Store
 from .view import Pending, Settled, Step, View
@@ -44,10 +44,13 @@ class Replica(View):
         self.link = Link.IDLE
         self.peers: dict[str, m.Peer] = {}
         self._spare = ""
+        self._line = 0
+        self._talking = ""  # the epoch of the welcome; the base is of it only once rows of it are here
         self._resyncs = 0
         self._begun: m.Begin | None = None
         self._building: Store | None = None
         self._parts: list[m.TableChange] = []
+        self._counted = 0
 
     # --- out ------------------------------------------------------------------------------------------------------
 
@@ -59,16 +62,21 @@ class Replica(View):
             if pending.sent:
                 continue
             if pending.size > room or len(pushes[-1].mutations) == self.limits.mutations:
-                pushes.append(m.Push(self.epoch, []))
+                pushes.append(m.Push(self._talking, []))
                 room = self.limits.frame
             pushes[-1].mutations.append(pending.mutation)
             pending.sent = pending.tried = True
             room -= pending.size
         return pushes
 
-    def opened(self, spare: str) -> Step:
-        """A connection is open. ``spare`` is a fresh client id, in case the room's history is not ours any more."""
+    def opened(self, spare: str, line: int = 0) -> Step:
+        """A connection is open.
+
+        ``spare`` is a fresh client id, in case the room's history is not ours any more; ``line`` is the time, or
+        anything else that grows: connections of one client are told apart by it.
+        """
         self._spare = spare
+        self._line = max(line, self._line + 1)
         self._resyncs = 0
         return Step(send=[self._greet()])
 
@@ -94,6 +102,7 @@ class Replica(View):
             epoch=self.epoch,
             version=self.cursor if self.epoch else 0,
             settled=self.settled_mid,
+            line=self._line,
             name=self.user,
             color=self.color,
         )
@@ -115,7 +124,7 @@ class Replica(View):
         return step
 
     def _chains(self, delta: m.Delta, before: list[m.Delta]) -> bool:
-        if self.link not in (Link.WELCOMED, Link.LIVE) or self._begun is not None or delta.epoch != self.epoch:
+        if self.link not in (Link.WELCOMED, Link.LIVE) or self._begun is not None or delta.epoch != self._talking:
             return False
         return delta.base == (before[-1].version if before else self.cursor)
 
@@ -127,17 +136,17 @@ class Replica(View):
                 self._welcomed(frame, step)
             case m.Peers():
                 self._meet(frame, step)
-            case _ if self.link is Link.GREETING:
+            case _ if self.link is Link.GREETING and not isinstance(frame, m.Pong):
                 pass  # of the conversation before this hello
-            case m.Barrier():
+            case m.Barrier() if frame.version == self.cursor:
                 step.barriers.append(frame)
-            case m.Begin() if frame.epoch == self.epoch and frame.base in (None, self.cursor):
-                self._begin(frame)
+            case m.Begin() if frame.epoch == self._talking and frame.base in (None, self.cursor):
+                self._begin(frame, step)
             case m.Part() if self._begun is not None:
                 self._part(frame, step)
             case m.End() if self._begun is not None:
                 self._end(self._begun, frame, step)
-            case m.Pong() if frame.version == self.cursor or self._begun is not None:
+            case m.Pong() if frame.version == self.cursor and self.link in (Link.IDLE, Link.LIVE) and not self._begun:
                 pass
             case _:
                 self._resync(step)
@@ -179,9 +188,28 @@ class Replica(View):
         self.peers = {client: peer for client, peer in welcome.peers.items() if client != self.client}
         step.peers = True
         if welcome.known:
-            self.epoch, self.link = welcome.epoch, Link.WELCOMED
+            self._talking, self.link = welcome.epoch, Link.WELCOMED
+            self._shed(welcome.last_mid, step)
         else:
             self._rewound(welcome.reason, step)
+
+    def _shed(self, last_mid: int, step: Step) -> None:
+        """Let go of edits that were made under a larger limit: they could never be sent, nor anything after them."""
+        kept: list[Pending] = []
+        for pending in self.pending:
+            was = pending.mutation
+            if was.mid > last_mid and pending.size > self.limits.frame:
+                error = FrameTooLarge(pending.size, self.limits.frame)
+                step.settled.append(Settled(pending.ticket, was.mid, error=error))
+                step.renumbered = step.reset = True
+            else:
+                mid = kept[-1].mutation.mid + 1 if kept else self.settled_mid + 1
+                kept.append(
+                    Pending(pending.ticket, m.Mutation(mid, was.name, was.args), pending.size, tried=pending.tried)
+                )
+        if step.renumbered:
+            self.pending = kept
+            self._rebuild()
 
     def _rewound(self, reason: str, step: Step) -> None:
         """The history we knew is gone (R10). What was never sent is made again, under an id that nothing confuses.
@@ -204,36 +232,44 @@ class Replica(View):
                 kept.append(Pending(pending.ticket, again, pending.size))
         self.client, self.epoch, self.settled_mid, self.pending = self._spare, "", 0, kept
         self._rebuild()
-        step.reset = True
+        step.reset = step.renumbered = True
         step.send.append(self._greet())
 
     # --- rows arrive ----------------------------------------------------------------------------------------------
 
-    def _begin(self, begin: m.Begin) -> None:
+    def _begin(self, begin: m.Begin, step: Step) -> None:
         self._forget_parts()
         self._begun = begin
         if begin.base is None:
             self._building = Store.memory(self.party)
             self._building.savepoint("building")
-            self._building.apply([], begin.schema)
+            self._build([], begin.schema, step)
 
     def _part(self, part: m.Part, step: Step) -> None:
+        self._counted += 1
         if self._building is None:
             self._parts += part.tables
-            return
+        else:
+            self._build(part.tables, part.schema, step)
+
+    def _build(self, tables: list[m.TableChange], schema: list[m.TableSpec], step: Step) -> None:
         try:
-            self._building.apply(part.tables, part.schema)
+            if self._building is not None:
+                self._building.apply(tables, schema)
         except ProtocolError:
             self._refetch(step)
 
     def _end(self, begun: m.Begin, end: m.End, step: Step) -> None:
+        if end.parts not in (None, self._counted):
+            self._resync(step)
+            return
         parts, building = self._parts, self._building
-        self._begun, self._building, self._parts = None, None, []
+        self._begun, self._building, self._parts, self._counted = None, None, [], 0
         if building is None:
-            delta = m.Delta(self.epoch, self.cursor, end.version, parts, begun.schema, end.acks, end.results)
+            delta = m.Delta(self._talking, self.cursor, end.version, parts, begun.schema, end.acks, end.results)
             self._advance([delta], step)
         else:
-            self.replace(building, end, step)
+            self.replace(building, self._talking, end, step)
             self._arrived()
 
     def _advance(self, deltas: list[m.Delta], step: Step) -> None:
@@ -254,4 +290,4 @@ class Replica(View):
     def _forget_parts(self) -> None:
         if self._building is not None:
             self._building.close()
-        self._begun, self._building, self._parts = None, None, []
+        self._begun, self._building, self._parts, self._counted = None, None, [], 0

@@ -64,11 +64,17 @@ class Step:
     settled: list[Settled] = field(default_factory=list)
     based: list[m.Delta] = field(default_factory=list)  # how the base moved, for a copy on disk
     rebased: bool = False  # the base was replaced as a whole
+    renumbered: bool = False  # what is pending has got other mids
     peers: bool = False
     barriers: list[m.Barrier] = field(default_factory=list)
     rewound: str = ""  # why the room's history is not the one we knew (R10)
     ended: m.Error | m.Bye | None = None
     failed: PartySyncError | None = None  # the conversation cannot go on, now or ever
+
+
+def weight(name: str, args: dict[str, Any]) -> int:
+    """Bytes of a mutation in a frame, at most, whichever format it takes."""
+    return max(len(msgspec.json.encode(args)), len(msgspec.msgpack.encode(args))) + len(name) + FRAME_OVERHEAD
 
 
 class View:
@@ -112,7 +118,7 @@ class View:
 
         Raises MutationRejected, or FrameTooLarge, and then nothing is queued and nothing shown (R7).
         """
-        size = len(msgspec.json.encode(args)) + len(name) + FRAME_OVERHEAD
+        size = weight(name, args)
         if size > self.limits.frame:
             raise FrameTooLarge(size, self.limits.frame)
         if self.mutators is not None and name not in self.mutators:
@@ -217,14 +223,14 @@ class View:
                 step.changed.setdefault(name, set()).update(found)
         return True
 
-    def replace(self, building: Store, end: m.End, step: Step) -> None:
+    def replace(self, building: Store, epoch: str, end: m.End, step: Step) -> None:
         """Take a whole new base, and tell how the view differs from what it was (R4)."""
         with self._moving():
             before, was_pending = self._everything(), self._pending_now()
             building.version = end.version
             building.release("building")
             self.store.close()
-            self.store, self.cursor = building, end.version
+            self.store, self.epoch, self.cursor = building, epoch, end.version
             self._decide([(end.acks, end.results)], step)
             self._replay()
             after, is_pending = self._everything(), self._pending_now()
@@ -242,7 +248,7 @@ class View:
             raise
         finally:
             self.store.release("base")
-        self.cursor = deltas[-1].version
+        self.epoch, self.cursor = deltas[-1].epoch, deltas[-1].version
 
     def _decide(self, decided: list[tuple[dict[str, int], list[m.Result]]], step: Step) -> None:
         """Drop what the room has decided; its rows are in the base already, so nothing flickers (R2)."""
@@ -275,8 +281,8 @@ class View:
         """Go on as the client that made these. The room may have them already (R5)."""
         self.client, self.settled_mid = client, settled
         for mutation in mutations:
-            size = len(msgspec.json.encode(mutation.args)) + len(mutation.name) + FRAME_OVERHEAD
             self._tickets += 1
+            size = weight(mutation.name, mutation.args)
             self.pending.append(Pending(self._tickets, mutation, size, tried=True))
         self._rebuild()
 

@@ -72,6 +72,7 @@ class Ledger:
             except BaseException:
                 self._connection.close()
                 raise
+        self._closed = False
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
 
@@ -239,6 +240,9 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file; its log is folded in. After a failed commit, what was open is rolled back."""
+        if self._closed:
+            return
+        self._closed = True
         with contextlib.suppress(StorageFailed):  # the next opening folds it, or says why not
             if self._connection.in_transaction:
                 with storage("rolling back"):

@@ -20,12 +20,14 @@ from partysync_widget.core.codec import Format, encode
 from partysync_widget.core.party import Party
 
 from .ledger import Ledger, Verdict
+from .parts import PART_BYTES, in_parts
 from .session import Session
-from .snapshot import PART_BYTES, Reading, Snapshot
+from .snapshot import Reading, Snapshot
 
 TURN_MUTATIONS = 512  # at most, so that nobody waits long for a commit
 QUEUED_MUTATIONS = 50_000  # waiting for a turn; whoever brings more is told to come back
 PRESENCE_BYTES = 4096
+MOST_BARRIERS = 256  # that one session waits for
 LIMITS = m.Limits(frame=1 << 20, mutations=256)
 
 
@@ -49,7 +51,7 @@ class Room:
         self.by_client: dict[str, Session] = {}
         self._queue: deque[Queued] = deque()
         self._turn: list[Queued] = []
-        self._seen: deque[tuple[str, int]] = deque()  # clients, and how far their results may be forgotten
+        self._seen: deque[Session] = deque()  # whose results may be forgotten, up to what they have seen
         self._arrived = 0  # mutations ever queued
         self._decided = 0  # of those, decided and durable
         self._deltas: dict[tuple[int, Format], list[bytes]] = {}
@@ -74,12 +76,16 @@ class Room:
         match frame:
             case m.Hello():
                 session.hello, session.live, session.reading = frame, False, None
-            case _ if not session.client:
+            case _ if not session.client and session.hello is None:
                 session.end(m.Error("protocol", "The first frame must be hello.", "never"))
             case m.Push():
                 self._push(session, frame)
             case m.Seen():
-                self._seen.append((session.client, frame.mid))
+                self._has_seen(session, frame.mid)
+            case m.Barrier() if len(session.barriers) == MOST_BARRIERS:
+                session.end(
+                    m.Error("busy", f"More than {MOST_BARRIERS} barriers are waiting for an answer.", "backoff")
+                )
             case m.Barrier():
                 session.barriers.append((frame.n, self._arrived))
             case m.Ping():
@@ -90,7 +96,15 @@ class Room:
                     session.end(m.Error("too-large", text, "never"))
                 else:
                     session.presence(frame.state)
-                    self._tell_peers(session.client, session.peer)
+                    if session.client:
+                        self._tell_peers(session.client, session.peer)
+
+    def _has_seen(self, session: Session, mid: int) -> None:
+        """Its results up to ``mid`` may go, in the next turn. One line per session, however often it says so."""
+        session.seen = max(mid, session.seen)
+        if not session.seen_queued:
+            session.seen_queued = True
+            self._seen.append(session)
 
     def _push(self, session: Session, push: m.Push) -> None:
         if push.epoch != self.ledger.epoch:
@@ -127,7 +141,9 @@ class Room:
             if time_is_up():
                 break
         while self._seen:
-            self.ledger.forget_results(*self._seen.popleft())
+            session = self._seen.popleft()
+            session.seen_queued = False
+            self.ledger.forget_results(session.client, session.seen)
         if self.ledger.needs_compaction():
             self.ledger.compact()
         self.ledger.seal()
@@ -218,7 +234,7 @@ class Room:
         if reason:
             return out  # the client takes a new id, and greets again
         if hello.settled:
-            self._seen.append((hello.client, hello.settled))
+            self._has_seen(session, hello.settled)
         if hello.epoch and hello.version >= self.ledger.horizon:
             out += self._delta(hello.version, session.format)
             session.cursor, session.live = self.ledger.version, True
@@ -240,8 +256,12 @@ class Room:
                 f"mutators and their arguments. Restart the side that runs the older code."
             )
             return m.Error("schema", text, "never")
-        if not hello.client or (self.ledger.owner(hello.client) or session.owner) != session.owner:
+        present = self.by_client.get(hello.client)
+        owner = self.ledger.owner(hello.client) or (present.owner if present else session.owner)
+        if not hello.client or owner != session.owner:
             return m.Error("forbidden", "This client id belongs to somebody else.", "never")
+        if present is not None and present is not session and hello.line <= present.line:
+            return m.Error("busy", "A later connection of this client is open.", "backoff")
         return None
 
     def _introduce(self, session: Session, hello: m.Hello) -> None:
@@ -253,7 +273,9 @@ class Room:
         if older is not None and older is not session:
             text = "The same client has connected again. Two live objects must not share one id; connect anew."
             older.end(m.Error("replaced", text, "never"))
-        session.client = hello.client
+        if session.client != hello.client:
+            session.seen = 0
+        session.client, session.line = hello.client, hello.line
         session.peer = m.Peer(hello.name, hello.color, session.peer.state)
         self.by_client[hello.client] = session
         self._tell_peers(hello.client, session.peer)
@@ -272,7 +294,12 @@ class Room:
         if frames is None:
             delta = self.ledger.delta(base)
             whole = encode(delta, format)
-            frames = [whole] if len(whole) <= PART_BYTES else _in_parts(delta, len(whole), format)
+            frames = [whole]
+            if len(whole) > PART_BYTES:
+                parts = in_parts(delta.tables, [], format)
+                begin = m.Begin(delta.epoch, delta.base, delta.schema)
+                end = m.End(delta.version, delta.acks, delta.results, len(parts))
+                frames = [encode(begin, format), *parts, encode(end, format)]
             self._deltas[base, format] = frames
         return frames
 
@@ -290,15 +317,3 @@ class Room:
         for other in self.by_client.values():
             if other.client != client:
                 other.peers[client] = peer
-
-
-def _in_parts(delta: m.Delta, size: int, format: Format) -> list[bytes]:
-    rows = max(1, sum(len(change.put) for change in delta.tables) * PART_BYTES // size)
-    frames = [encode(m.Begin(delta.epoch, delta.base, delta.schema), format)]
-    for change in delta.tables:
-        for start in range(0, max(len(change.put), 1), rows):
-            gone = change.gone if start == 0 else []
-            piece = m.TableChange(change.table, change.columns, change.put[start : start + rows], gone)
-            frames.append(encode(m.Part([piece]), format))
-    frames.append(encode(m.End(delta.version, delta.acks, delta.results), format))
-    return frames

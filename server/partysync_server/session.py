@@ -24,6 +24,9 @@ class Session:
     format: Format
     client: str = ""
     peer: m.Peer = field(default_factory=lambda: m.Peer(name=""))
+    line: int = 0  # which of its connections this is
+    seen: int = 0  # the results of its client may be forgotten up to here
+    seen_queued: bool = False
     hello: m.Hello | None = None  # received, and not yet answered
     live: bool = False  # welcomed; its cursor counts
     cursor: int = 0  # the version that was last sent

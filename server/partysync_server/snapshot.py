@@ -15,8 +15,8 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, encode
 
 from .ledger import Ledger
+from .parts import PART_BYTES, in_parts
 
-PART_BYTES = 256 * 1024
 FIRST_ROWS = 500  # in a part, before it is known how wide rows are
 STALE_VERSIONS = 2_000  # after so many, reading anew is cheaper than the last part
 
@@ -79,9 +79,7 @@ class Reading:
             self.next += 1
             return [part], False
         since = ledger.store.changes_since(self.snapshot.version)
-        grown = ledger.store.schema_since(self.snapshot.version)
-        last = [encode(m.Part(since, grown), format)] if since or grown else []
-        end = m.End(
-            ledger.version, {self.client: ledger.last_mid(self.client)}, ledger.results("client = ?", self.client)
-        )
+        last = in_parts(since, ledger.store.schema_since(self.snapshot.version), format)
+        acks = {self.client: ledger.last_mid(self.client)}
+        end = m.End(ledger.version, acks, ledger.results("client = ?", self.client), self.next + len(last))
         return [*last, encode(end, format)], True
