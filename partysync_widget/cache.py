@@ -107,11 +107,12 @@ class Cache:
             replica.copy_base(connection)
             self._rows = Store(connection, replica.party)
         elif step.based and self._rows is not None:
-            with self._rows.connection:
-                for delta in step.based:
-                    self._rows.apply(delta.tables, delta.schema)
-                self._rows.version = step.based[-1].version
-                self._rows.set_meta("epoch", replica.epoch)
+            self._rows.savepoint("moved")  # on an error the connection is closed, and this with it
+            for delta in step.based:
+                self._rows.apply(delta.tables, delta.schema)
+            self._rows.version = step.based[-1].version
+            self._rows.set_meta("epoch", replica.epoch)
+            self._rows.release("moved")
 
     def _forget_rows(self) -> None:
         if self._rows is not None:

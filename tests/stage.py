@@ -6,28 +6,33 @@ A stage: a room with its real file, kernels with their replicas, and between the
     Kernel (Replica) ──up──▶ wire: bytes of the real codec ──▶ Room (Ledger, a file)
                      ◀─down─
 
-A frame lies on its wire until the test carries it to the other end. So a line can be cut between any two frames, a frame
-lost or told twice, and the server ended in the middle of a turn. Nothing here waits, and nothing is random.
+A frame lies on its wire until the test carries it to the other end. So a line can be cut between any two frames, a
+frame lost or told twice, and the server ended in the middle of a turn. Nothing here waits, and nothing is random.
 """
 
+import math
 import shutil
 from collections import deque
 from contextlib import suppress
 from itertools import count
 
 import pytest
+
 from partysync_server.ledger import Ledger
 from partysync_server.room import LIMITS, Room
 from partysync_server.session import Session
-
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down, decode_up, encode
 from partysync_widget.core.columns import present
-from partysync_widget.core.errors import ProtocolError
+from partysync_widget.core.errors import MutationRejected, ProtocolError
 from partysync_widget.core.party import Main, Party, mutator
 from partysync_widget.core.replica import Link, Replica
+from partysync_widget.core.store import Store
 
 MOST_ROUNDS = 500  # a stage that has not come to rest by then never will
+
+
+ID = "id TEXT PRIMARY KEY NOT NULL"
 
 
 class Todos(Party):
@@ -61,6 +66,37 @@ class Todos(Party):
         tx.insert("todos", id=id, text="a guess" if tx.guess else "the truth")
 
 
+class Sql(Party):
+    """Whatever SQL somebody writes into a mutator."""
+
+    schema = f"""
+        CREATE TABLE people ({ID}, name TEXT UNIQUE) STRICT;
+        CREATE TABLE todos (
+            {ID}, text TEXT, who TEXT REFERENCES people (id) ON DELETE CASCADE ON UPDATE CASCADE
+        ) STRICT;
+        CREATE TABLE log ({ID}, n INTEGER DEFAULT 0) STRICT;
+        CREATE TRIGGER counted AFTER UPDATE OF text ON todos BEGIN
+            INSERT INTO log (id, n) VALUES (NEW.id, 1) ON CONFLICT (id) DO UPDATE SET n = n + 1;
+        END;
+    """
+
+    @mutator
+    def run_sql(tx, query: str | list[str], args: list = []):  # noqa: B006  # a mutator's, copied for each call
+        *before, last = [query] if isinstance(query, str) else query
+        for each in before:
+            tx.sql(each)
+        return tx.sql(last, *args)
+
+    @mutator
+    def returns(tx, what: str):
+        return {"a set": {1}, "nan": math.nan, "an object": object(), "a value": {"a": [1]}}[what]
+
+    @mutator
+    def raises(tx, what: str):
+        tx.insert("log", id="half")
+        raise {"ValueError": ValueError, "KeyError": KeyError, "MemoryError": MemoryError}[what]("of its own")
+
+
 class Kernel:
     """Somebody in the room: a replica, and the two directions of its line as bytes that nobody has carried yet."""
 
@@ -87,6 +123,13 @@ class Kernel:
         self.ended = self.failed = None
         self.take(self.replica.opened(f"spare-{self.name}-{next(self.stage.numbers)}"))
         return self
+
+    def speak(self, format):
+        """Connect again, with this sub-protocol."""
+        self.cut()
+        self.format = format
+        self.connect()
+        self.stage.rest()
 
     def cut(self):
         """The line is gone, and with it whatever was on it."""
@@ -150,7 +193,7 @@ class Kernel:
 
     # --- edits ----------------------------------------------------------------------------------------------------
 
-    def mutate(self, name, **args):
+    def mutate(self, name, /, **args):
         made, step = self.replica.mutate(name, args)
         self.take(step)
         return made
@@ -302,12 +345,40 @@ class Stage:
             kernel.replica.store.close()
 
 
+def decide(store, name, /, **args):
+    """Run a mutation as a room does: the next version, a savepoint, and back to it if it is rejected."""
+    store.version += 1
+    store.savepoint("mutation")
+    try:
+        return store.run(name, args)
+    except MutationRejected:
+        store.undo("mutation")
+        raise
+    finally:
+        store.release("mutation")
+
+
 def rows_of(store, table):
     columns = store.table(table).spec.columns
     return {
         row[1]: {column.name: present(column, value) for column, value in zip(columns, row[2:], strict=True)}
         for row in store.rows(table)
     }
+
+
+@pytest.fixture
+def sql():
+    """A store of the party ``Sql`` at version 1: ada, with todos 1 and 2."""
+    store = Store.memory(Sql)
+    decide(
+        store,
+        "run_sql",
+        query=[
+            "INSERT INTO people VALUES ('ada', 'Ada')",
+            "INSERT INTO todos VALUES ('1', 'a', 'ada'), ('2', 'b', 'ada')",
+        ],
+    )
+    return store
 
 
 @pytest.fixture

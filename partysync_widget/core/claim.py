@@ -7,6 +7,7 @@ included). Beside it stands who holds it, for the sentence that the next one get
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -33,7 +34,11 @@ class Claim:
         except apsw.BusyError:
             self._connection.close()
             raise StorageFailed(f"{what} is in use by {self._holder()}. Stop that, or use another.") from None
-        self._note.write_text(who)
+        except apsw.Error as error:
+            self._connection.close()
+            raise StorageFailed(f"{what} cannot be used: {error}. Free some space, or use another.") from None
+        with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
+            self._note.write_text(who)
 
     def _holder(self) -> str:
         try:

@@ -28,6 +28,12 @@ log = logging.getLogger("partysync.server")
 
 PING_SECONDS, PONG_SECONDS = 20, 20  # a peer that answers no ping for so long is gone
 MAX_ROOM_NAME = 200
+SENTENCES = {
+    400: "This request cannot be read.",
+    404: "There is nothing here.",
+    405: "This address takes no such request.",
+    500: "The room server made a mistake; its log has the details.",
+}
 
 
 class Refused(tornado.web.HTTPError):
@@ -65,7 +71,7 @@ class Gate(tornado.web.RequestHandler):
             json.dumps(
                 {
                     "error": error.kind if known else "error",
-                    "message": error.message if known else "There is nothing here." if status_code == 404 else "",
+                    "message": error.message if known else SENTENCES.get(status_code, SENTENCES[500]),
                 }
             )
         )

@@ -88,22 +88,23 @@ class Ledger:
         self._connection.execute(f"PRAGMA synchronous={level}")
         self.store = Store(self._connection, party)
         fresh = new or not self._connection.execute("SELECT count(*) FROM sqlite_schema").get
-        with self._connection:
-            if fresh:
-                self.store.create()
-                self.store.execute(files(__package__).joinpath("ledger.sql").read_text())
-                self.store.set_meta("party", party.name)
-                self.store.set_meta("schema", party.declared_schema())
-                self.store.set_meta("room", room)
-            elif self.store.meta("schema") != party.declared_schema():
-                raise SchemaMismatch(
-                    f"The room {self.store.meta('room')!r} was made by an earlier schema of the party {party.name!r}. "
-                    f"Use the schema it was made by, or a room with another name."
-                )
-            self.store.execute(
-                "INSERT INTO _partysync_epochs (epoch, version) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (self.epoch, self.store.version),
+        self.store.execute("BEGIN IMMEDIATE")  # on an error the connection is closed, and this with it
+        if fresh:
+            self.store.create()
+            self.store.execute(files(__package__).joinpath("ledger.sql").read_text())
+            self.store.set_meta("party", party.name)
+            self.store.set_meta("schema", party.declared_schema())
+            self.store.set_meta("room", room)
+        elif self.store.meta("schema") != party.declared_schema():
+            raise SchemaMismatch(
+                f"The room {self.store.meta('room')!r} was made by an earlier schema of the party {party.name!r}. "
+                f"Use the schema it was made by, or a room with another name."
             )
+        self.store.execute(
+            "INSERT INTO _partysync_epochs (epoch, version) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (self.epoch, self.store.version),
+        )
+        self.store.execute("COMMIT")
         self.version: int = self.store.version
         self.horizon: int = self.store.meta("horizon")
 

@@ -107,8 +107,8 @@ class Room:
             self._seen.append(session)
 
     def _push(self, session: Session, push: m.Push) -> None:
-        if push.epoch != self.ledger.epoch:
-            session.end(m.Error("stale-epoch", "The room was opened anew since you were welcomed.", "now"))
+        if push.epoch != self.ledger.epoch or session.hello is not None:
+            session.end(m.Error("stale-epoch", "This push is not for the welcome you were given last.", "now"))
         elif len(push.mutations) > self.limits.mutations:
             text = f"A push holds at most {self.limits.mutations} mutations, not {len(push.mutations)}."
             session.end(m.Error("too-large", text, "never"))

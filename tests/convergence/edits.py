@@ -51,6 +51,13 @@ def setup(party: type[Party]) -> list[Edit]:
     return [("open_accounts", {"ids": ACCOUNTS})]
 
 
+def last(party: type[Party]) -> Edit:
+    """One that is always possible."""
+    if party is Main:
+        return "upsert", {"table": "notes", "id": "last", "values": {}}
+    return "increment", {"id": "last"}
+
+
 def edit(random: Random, party: type[Party], columns: dict[str, dict[str, str]], label: str, number: int) -> Edit:
     """One edit by ``label``, who sees tables with these columns and their types."""
     if party is Main or random.random() < 0.25:

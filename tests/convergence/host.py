@@ -17,7 +17,6 @@ from partysync_server.ledger import Ledger
 from partysync_server.room import Room
 from partysync_widget.core import messages as m
 from partysync_widget.core.party import Party
-
 from tests.convergence.checks import check_file, check_push
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
@@ -87,7 +86,10 @@ class Host:
         self._stop(image)
 
     def restart(self) -> None:
-        """On purpose, between turns."""
+        """On purpose, between turns; whoever is there is told."""
+        for line in list(self.lines):
+            line.session.end(m.Bye("The server restarts."))
+            self.pump(line)
         self.room.ledger.close()
         self._stop(self.room.ledger.path)
 
@@ -114,6 +116,9 @@ class Host:
         self.lines = []
         self._open(path)
 
+    def close(self) -> None:
+        self.room.ledger.store.close()
+
     # --- the driver -----------------------------------------------------------------------------------------------
 
     def join(self, line: Line) -> None:
@@ -128,8 +133,10 @@ class Host:
         self.room.leave(line.session)
 
     def receive(self, line: Line, most: int) -> None:
-        for frame in line.heard(most):
-            waiting = len(self.room._queue)
+        """Frames reach the room."""
+        while line.up and most > 0:
+            most -= 1
+            frame, waiting = line.heard(), len(self.room._queue)
             self.room.receive(line.session, frame)
             check_push(self, frame, len(self.room._queue) - waiting)
 
@@ -162,10 +169,24 @@ class Host:
     def publish(self) -> None:
         self.room.published()
         self.phase = "idle"
+        if self.history.version % 4 == 0:
+            self.room.ledger.checkpoint()
+        if self.history.version % 7 == 0:
+            self.room.forget_snapshots()
         check_file(self)
 
     def pump(self, line: Line) -> None:
-        """Send a session what it is owed, unless the line is full or a turn is under way."""
+        """Send a session what it is owed; hellos are answered in the order of the sessions."""
+        for older in list(self.lines):
+            if older is line:
+                break
+            if older.session.hello is not None:
+                self._pump(older)
+        if line in self.lines:
+            self._pump(line)
+
+    def _pump(self, line: Line) -> None:
+        """Nothing if the line is full, or a turn is under way."""
         if self.phase == "idle" and len(line.down) < line.window:
             frames = self.room.frames(line.session)
             if line.here:

@@ -10,12 +10,11 @@ from typing import Any
 import apsw
 
 from partysync_widget.core import messages as m
-from partysync_widget.core.errors import FrameTooLarge, MutationRejected
+from partysync_widget.core.errors import MutationRejected, PartySyncError
 from partysync_widget.core.party import Party
 from partysync_widget.core.replica import Link, Replica, Settled, Step
-
-from tests.convergence import checks
-from tests.convergence.checks import View
+from tests.convergence import checks, known
+from tests.convergence.checks import Shown
 from tests.convergence.host import Host
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
@@ -43,7 +42,10 @@ class Kernel:
         self.party = party
         self.lives = 0  # client ids that were given to it
         self.replica = Replica(party, client or self._fresh_id(), user=label, typed=ruled)
+        self._watch()
         self.line: Line | None = None
+        self.pinged = False
+        self.promised = ""  # the epoch of the last snapshot that has begun
         self.undecided: dict[int, Edit] = {}  # by ticket, in the order they were made
         self.settled: set[int] = set()  # numbers of edits
         self.increments = 0  # of its own counter, as the person counts them
@@ -54,13 +56,24 @@ class Kernel:
         self.ever_rewound = False
         self.barriers: dict[int, int] = {}  # asked on this line: how many mids had been made by then
         self.asked = 0
-        self.view: View = checks.rows_of(self.replica.view)
+        self.shown: Shown = checks.look(self.replica.view)
+        self.base: Shown | None = None  # as it was when pending edits were last replayed over it, in this step
         self.touched: dict[str, set[str]] = {}
         self.compares = True  # a step says which rows differ, not only which were written
 
     def _fresh_id(self) -> str:
         self.lives += 1
         return f"{self.label}-{self.lives}"
+
+    def _watch(self) -> None:
+        """Look at the base at the one moment when the replica itself has nothing over it: before each replay."""
+        replay = self.replica._replay
+
+        def watched() -> None:
+            self.base = checks.look(self.replica.store)
+            replay()
+
+        self.replica._replay = watched
 
     # --- the person -----------------------------------------------------------------------------------------------
 
@@ -86,13 +99,13 @@ class Kernel:
     def connect(self, line: Line) -> None:
         self.line = line
         self.host.join(line)
-        step = self.replica.opened(self._fresh_id())
+        step = self.replica.opened(self._fresh_id(), line.number)
         line.send(step.send)
         self.took(step)
 
     def hang_up(self) -> None:
         """The kernel's end is closed, whatever is in flight."""
-        self.line = None
+        self.line, self.pinged = None, False
         self.barriers.clear()
         self.took(self.replica.closed())
 
@@ -105,17 +118,14 @@ class Kernel:
             self.line.send(pushes)
 
     def ping(self) -> None:
-        if self.line is not None and self.greeted:
+        if self.line is not None and (known.MANY_PINGS or not (self.pinged or self.replica.link is Link.GREETING)):
+            self.pinged = True
             self.line.send([self.replica.ping()])
 
     def show(self, state: dict[str, Any]) -> None:
         """Presence: it must touch nothing (R11)."""
-        if self.line is not None and self.greeted:
+        if self.line is not None:
             self.line.send([m.Presence(state)])
-
-    @property
-    def greeted(self) -> bool:
-        return self.replica.link in (Link.WELCOMED, Link.LIVE)
 
     def ask(self) -> None:
         """A barrier: tell me when all that I sent is decided."""
@@ -135,8 +145,15 @@ class Kernel:
                 self.hang_up()
             return
         frames = line.told(most)
-        step = self.replica.receive(frames)
-        for pending in self.replica.pending if step.rewound else ():  # made again under another id
+        for frame in frames:
+            if isinstance(frame, m.Begin):
+                self.promised = frame.epoch
+        self.pinged = self.pinged and not any(isinstance(frame, m.Pong) for frame in frames)
+        try:
+            step = self.replica.receive(frames)
+        except PartySyncError as error:
+            raise checks.Broken(f"R7: {self.label} cannot take a frame: {error}") from error
+        for pending in self.replica.pending if step.renumbered else ():  # made again under another id
             edit = self.undecided[pending.ticket]
             edit.client, edit.mid = self.replica.client, pending.mutation.mid
             book[edit.client, edit.mid] = edit.number
@@ -144,9 +161,7 @@ class Kernel:
             self.barriers.clear()  # an answer to one may have been passed over; whoever waits must ask again
             line.lossy = True
         line.send(step.send)
-        # Two moves of the base in one step may undo each other, and of a large one every row counts as changed.
-        alone = not any(isinstance(frame, m.End) for frame in frames)
-        self.took(step, exact=alone and self.compares)
+        self.took(step, exact=self.compares and moves(frames) <= 1)
         checks.check_end(self, step)
         if step.ended is not None:
             self.hang_up()
@@ -155,20 +170,17 @@ class Kernel:
 
     def revive(self) -> None:
         """The kernel ends, and another goes on from its cache: the base, and what was not decided."""
-        if self.line is not None:
-            self.line.here = False
         old, rows = self.replica, apsw.Connection(":memory:")
         old.copy_base(rows)
         edits = list(self.undecided.values())
         self.replica = Replica(self.party, "unused", user=self.label, typed=self.ruled)
+        self._watch()
         self.replica.adopt_base(rows)
         self.replica.adopt_pending(old.client, old.settled_mid, [pending.mutation for pending in old.pending])
-        self.undecided = {
-            pending.ticket: edit for pending, edit in zip(self.replica.pending, edits, strict=True)
-        }
+        self.undecided = {pending.ticket: edit for pending, edit in zip(self.replica.pending, edits, strict=True)}
         for edit in edits:
             edit.sent = True  # as far as the new kernel can know
-        self.line = None
+        self.line, self.pinged = None, False
         self.barriers.clear()
         old.store.close()
         self.took(Step())
@@ -177,18 +189,21 @@ class Kernel:
 
     def took(self, step: Step, *, edited: bool = False, exact: bool = True) -> None:
         """Follow what a step says in the book, and compare."""
-        before, touched = self.view, self.touched
+        before, touched = self.shown.rows, self.touched
         if step.rewound:
             self.rewound = self.ever_rewound = True
         if step.based or step.rebased:
-            epoch = step.based[-1].epoch if step.based else self.replica.epoch
+            epoch = step.based[-1].epoch if step.based else self.promised
             checks.check_lineage(self, self.host.histories[epoch], self.replica.cursor)
             self.history, self.at = self.host.histories[epoch], self.replica.cursor
             self.based, self.rewound = True, False
         for settled in step.settled:
             self._settle(settled, step)
-        self.view, self.touched = checks.rows_of(self.replica.view), self.replica.pending_rows()
+        self.shown, self.touched = checks.look(self.replica.view), self.replica.pending_rows()
         checks.check_replica(self)
+        if self.base is not None:
+            checks.check_base(self, self.base)
+            self.base = None
         if not step.rewound:
             checks.check_changed(self, step, before, touched, edited=edited, exact=exact)
         for barrier in step.barriers:
@@ -200,3 +215,10 @@ class Kernel:
         if edit is not None:
             self.settled.add(edit.number)
 
+
+def moves(frames: list[m.Down]) -> int:
+    """How often the base may move: deltas that follow each other are applied as one."""
+    runs = 0
+    for before, frame in zip([None, *frames], frames, strict=False):
+        runs += isinstance(frame, m.End) or (isinstance(frame, m.Delta) and not isinstance(before, m.Delta))
+    return runs

@@ -8,12 +8,17 @@ from random import Random
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, decode_down, decode_up, encode
+from tests.convergence import known
+
+LOST_SOMETIMES = (m.Welcome,) * known.LOST_WELCOME + (m.Begin,) * known.LOST_BEGIN
+LOSABLE = (m.Delta, m.Part, m.End, m.Peers, m.Pong, *LOST_SOMETIMES)
 
 
 class Line:
     """Frames arrive in the order they were sent, or not at all. Each end learns by itself that the other is gone."""
 
-    def __init__(self, format: Format, window: int) -> None:
+    def __init__(self, number: int, format: Format, window: int) -> None:
+        self.number = number  # grows
         self.format = format
         self.window = window  # frames on their way down before the room has to wait
         self.session = Session(owner="somebody", format=format)
@@ -31,9 +36,9 @@ class Line:
             if self.there:
                 self.up.append(raw)
 
-    def heard(self, most: int) -> list[m.Up]:
-        """What reaches the room."""
-        return [decode_up(self.up.popleft(), self.format) for _ in range(min(most, len(self.up)))]
+    def heard(self) -> m.Up:
+        """The next that reaches the room."""
+        return decode_up(self.up.popleft(), self.format)
 
     def told(self, most: int) -> list[m.Down]:
         """What reaches the kernel."""
@@ -46,9 +51,14 @@ class Line:
         for _ in range(random.randint(0, len(self.up))):
             self.up.pop()
 
-    def drop(self, random: Random) -> None:
-        """Lose one frame on its way down, and nothing else."""
-        del self.down[random.randrange(len(self.down))]
+    def losable(self) -> list[int]:
+        """Places of the frames on their way down that may be lost without a word."""
+        frames = [decode_down(raw, self.format) for raw in self.down]
+        return [place for place, frame in enumerate(frames) if isinstance(frame, LOSABLE)]
+
+    def drop(self, place: int) -> None:
+        """Lose one frame, and nothing else."""
+        del self.down[place]
         self.lossy = False
 
     def repeat(self, random: Random) -> None:

@@ -28,6 +28,7 @@ class Table(NamedTuple):
 
 State = dict[str, Table]
 
+KINDS: dict[str, Any] = {"text": str, "boolean": bool, "integer": int, "real": float, "bytes": dict}
 _BORN = {
     "accounts": [Column("balance", "integer", required=True)],
     "logs": [Column("lines", required=True)],
@@ -80,9 +81,11 @@ class Draft:
         known = self._columns(table, columns)
         if any(c.required and c.default is None and c.name not in columns for c in known):
             raise Refused("missing-value")
-        for row in rows:
-            values = dict(zip(columns, row, strict=True))
-            self._insert(table, values.pop("id"), values)
+        given = [dict(zip(columns, row, strict=True)) for row in rows]
+        for values in given:
+            self._columns(table, values)
+        for values in given:
+            self._insert(table, values["id"], values)
 
     def update(self, table: str, id: str, values: dict[str, Any]) -> None:
         columns = self._columns(table, values)
@@ -189,8 +192,12 @@ class Draft:
         if table not in self.tables:
             raise Refused("unknown-table")
         columns = self.tables[table].columns
-        if set(named) - {"id"} - {column.name for column in columns}:
-            raise Refused("unknown-column")
+        kinds = {"id": "text"} | {column.name: column.type for column in columns}
+        for name in named:
+            if name not in kinds:
+                raise Refused("unknown-column")
+            if isinstance(named, dict) and not isinstance(named[name], KINDS[kinds[name]] | None):
+                raise Refused("bad-value")
         return columns
 
     def _rows(self, table: str) -> dict[str, Row]:

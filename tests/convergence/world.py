@@ -16,12 +16,12 @@ from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
+from partysync_server import parts, snapshot
 from partysync_server import room as room_module
-from partysync_server import snapshot
 from partysync_widget.core import messages as m
-from partysync_widget.core import replica
+from partysync_widget.core import view
 from partysync_widget.core.party import Party
-
+from partysync_widget.core.replica import Link
 from tests.convergence import checks, edits
 from tests.convergence.host import Copy, Host
 from tests.convergence.kernel import Kernel
@@ -45,17 +45,22 @@ class World:
         self._lines = 0
         chance = self.random
         self.party: type[Party] = chance.choice((Workshop, Workshop, Workshop, Main))
-        self.length = chance.choice((20, 60, 60, 100))
+        self.length = chance.choice((30, 60, 100, 150))
         self.slow = chance.random() < 0.4
+        self.lossy = chance.random() < 0.3
+        self.flaky = chance.choice((0, 0.4))  # lines break while rows are on their way
         self.numbers = {  # what is usually large, small enough to be reached
-            (room_module, "PART_BYTES"): chance.choice((200, 600, room_module.PART_BYTES)),
+            (parts, "PART_BYTES"): chance.choice((200, 600, parts.PART_BYTES)),
             (room_module, "QUEUED_MUTATIONS"): chance.choice((8, 1000, 1000)),
             (snapshot, "FIRST_ROWS"): chance.choice((1, 2, 500)),
             (snapshot, "STALE_VERSIONS"): chance.choice((3, 2000)),
-            (replica, "COMPARED_ROWS"): chance.choice((2, 2000, 2000)),
+            (view, "COMPARED_ROWS"): chance.choice((2, 2000, 2000)),
         }
-        self.numbers[snapshot, "PART_BYTES"] = self.numbers[room_module, "PART_BYTES"]
+        for module in (room_module, snapshot):
+            self.numbers[module, "PART_BYTES"] = self.numbers[parts, "PART_BYTES"]
         limits = m.Limits(frame=chance.choice((1 << 20, 2000)), mutations=chance.choice((2, 5, 256)))
+        if limits.mutations > 5:  # one push must always find room
+            self.numbers[room_module, "QUEUED_MUTATIONS"] = 1000
         self.host = Host(folder, self.party, limits, chance.choice((2, 6, 1000)), self.book)
         self.kernels: list[Kernel] = []
         self.menu = self._menu()
@@ -64,10 +69,11 @@ class World:
         """What may happen, and how often. Each world has its own weather."""
         chance = self.random
         menu: list[tuple[Callable[[], None], float]] = [
-            (self.edit, 30),
-            (self.push, 12),
+            (self.edit, 35),
+            (self.push, 6),
             (self.hear, 16),
             (self.tell, 18),
+            (self.converse, 10),
             (self.drive, 22),
             (self.pump, 18),
             (self.reconnect, 8),
@@ -75,16 +81,16 @@ class World:
             (self.ping, 2),
             (self.show, 0.5),
             (self.arrive, 0.5),
-            (self.cut, chance.choice((0, 1, 4))),
+            (self.cut, chance.choice((0, 2, 8))),
             (self.notice, 2),
             (self.repeat, chance.choice((0, 2))),
-            (self.drop, chance.choice((0, 0, 3))),
-            (self.kill, chance.choice((0, 0.5, 2))),
+            (self.drop, 10 * self.lossy),
+            (self.kill, chance.choice((0, 1, 3))),
             (self.restart, chance.choice((0, 0.5))),
-            (self.fail, chance.choice((0, 1))),
-            (self.copy, 0.7),
-            (self.restore, chance.choice((0, 0, 0.7))),
-            (self.revive, chance.choice((0, 0, 1))),
+            (self.fail, chance.choice((0, 6))),
+            (self.copy, 1),
+            (self.restore, chance.choice((0, 0, 4))),
+            (self.revive, chance.choice((0, 0, 2))),
         ]
         return [what for what, _ in menu], [weight for _, weight in menu]
 
@@ -103,15 +109,24 @@ class World:
                 self.moves += 1
                 self.trace.append(what.__name__)
                 what()
-            self.trace.append("rest")
             self.rest()
+            if self.lossy:
+                self.lose_the_last()
+                self.rest()
+
+    def close(self) -> None:
+        """Let go of every database."""
+        self.host.close()
+        for kernel in self.kernels:
+            kernel.replica.closed()
+            kernel.replica.store.close()
 
     # --- kernels --------------------------------------------------------------------------------------------------
 
-    def _kernel(self) -> Kernel:
-        if self.slow and self.random.random() < 0.8:
-            return self.kernels[0]
-        return self.random.choice(self.kernels)
+    def _kernel(self, able: Callable[[Kernel], object] = bool) -> Kernel:
+        """One of those that can, if any can. In a slow world most of the time it is the first."""
+        kernels = [kernel for kernel in self.kernels if able(kernel)] or self.kernels
+        return kernels[0] if self.slow and self.random.random() < 0.7 else self.random.choice(kernels)
 
     def arrive(self) -> None:
         """One more kernel."""
@@ -120,7 +135,7 @@ class World:
             party = Stranger if stranger else self.party
             client = "the-same" if self._shared_id else ""
             kernel = Kernel("abcd"[len(self.kernels)], self.host, party, ruled=not stranger, client=client)
-            kernel.compares = self.numbers[replica, "COMPARED_ROWS"] > 100
+            kernel.compares = self.numbers[view, "COMPARED_ROWS"] > 100
             self.kernels.append(kernel)
 
     def edit(self) -> None:
@@ -134,6 +149,8 @@ class World:
         self._edits += 1
         made = kernel.edit(self._edits, name, args, self.book)
         self.trace.append(f"{kernel.label} {'makes' if made else 'is refused'} {name} {args}")
+        if self.random.random() < 0.5:
+            kernel.push()
 
     def push(self) -> None:
         self._kernel().push()
@@ -149,13 +166,32 @@ class World:
 
     def tell(self) -> None:
         """Frames reach a kernel; usually it pushes what it has then."""
-        kernel = self._kernel()
+        self._listen(self._kernel(lambda each: each.line is not None and (each.line.down or not each.line.there)))
+
+    def _listen(self, kernel: Kernel) -> None:
         kernel.listen(self.random.choice((1, 1, 2, 9)), self.book)
-        if self.random.random() < 0.7:
+        if kernel.replica.link is Link.WELCOMED and self.random.random() < self.flaky:
+            self._cut(kernel)
+        elif self.random.random() < 0.7:
             kernel.push()
 
+    def converse(self) -> None:
+        """Some frames there and back, as when the line is good."""
+        kernel = self._kernel()
+        for _ in range(self.random.randint(1, 4)):
+            if kernel.line is None:
+                self._connect(kernel)
+            line = kernel.line
+            if line.there:
+                self.host.receive(line, self.random.randint(1, 5))
+                self.host.pump(line)
+            self._listen(kernel)
+
     def revive(self) -> None:
-        self._kernel().revive()
+        kernel = self._kernel()
+        if kernel.line is not None:
+            kernel.line.cut(self.random)
+        kernel.revive()
 
     # --- lines ----------------------------------------------------------------------------------------------------
 
@@ -167,24 +203,28 @@ class World:
 
     def _connect(self, kernel: Kernel) -> None:
         self._lines += 1
-        kernel.connect(Line("json" if self._lines % 2 else "msgpack", self.random.choice((1, 3, 20))))
+        kernel.connect(Line(self._lines, "json" if self._lines % 2 else "msgpack", self.random.choice((1, 3, 20))))
 
-    def _line(self) -> Line | None:
-        lines = self.host.lines
+    def _line(self, able: Callable[[Line], object] = bool) -> Line | None:
+        lines = [line for line in self.host.lines if able(line)]
         return self.random.choice(lines) if lines else None
 
     def hear(self) -> None:
         """Frames reach the room."""
-        if (line := self._line()) is not None:
+        if (line := self._line(lambda each: each.up)) is not None:
             self.host.receive(line, self.random.choice((1, 2, 9)))
 
     def pump(self) -> None:
+        """The room sends to one session what it is owed, and some of what it is owed next."""
         if (line := self._line()) is not None:
-            self.host.pump(line)
+            for _ in range(self.random.choice((1, 2, 6))):
+                self.host.pump(line)
 
     def cut(self) -> None:
         """A kernel loses its line; the room hears of it later."""
-        kernel = self._kernel()
+        self._cut(self._kernel())
+
+    def _cut(self, kernel: Kernel) -> None:
         if kernel.line is not None:
             kernel.line.cut(self.random)
             kernel.hang_up()
@@ -200,14 +240,19 @@ class World:
 
     def drop(self) -> None:
         """A frame is lost, and the line goes on. Once in each conversation: the next hello is answered."""
-        kernel = self._kernel()
-        if kernel.line is not None and kernel.line.down and kernel.line.lossy:
-            kernel.line.drop(self.random)
+        kernel = self._kernel(lambda each: each.line is not None and each.line.lossy and each.line.losable())
+        if kernel.line is not None and kernel.line.lossy and (places := kernel.line.losable()):
+            kernel.line.drop(self.random.choice(places))
+            self.trace.append(f"{kernel.label} loses a frame")
 
     # --- the room -------------------------------------------------------------------------------------------------
 
     def drive(self) -> None:
-        self.host.advance(self.random)
+        """A turn begins, or goes on, or is over and told to everybody."""
+        for _ in range(self.random.choice((1, 1, 3))):
+            self.host.advance(self.random)
+        if self.random.random() < 0.3:
+            self.host.pump_all()
 
     def kill(self) -> None:
         self._relayed(self.host.kill)
@@ -225,6 +270,9 @@ class World:
             self.host.join(line)
 
     def fail(self) -> None:
+        """A turn whose COMMIT gives an error."""
+        if self.host.phase == "idle" and self.host.room.waiting:
+            self.host.advance(self.random)
         if self.host.phase == "turned":
             self.host.fail(happened=self.random.random() < 0.5)
 
@@ -240,27 +288,45 @@ class World:
 
     def rest(self) -> None:
         """Nothing goes wrong any more, and everything that is owed is done."""
+        self.trace.append("rest")
         self.notice()
         for _ in range(ROUNDS):
             for kernel in self.kernels:
                 if kernel.line is None:
                     self._connect(kernel)
                 kernel.push()
+                kernel.pinged = False
                 kernel.ping()
             for line in list(self.host.lines):
                 self.host.receive(line, 1000)
             self.host.finish()
-            self.host.pump_all()
+            for _ in range(4):
+                self.host.pump_all()
             for kernel in self.kernels:
                 kernel.listen(1000, self.book)
             if self._resting():
                 break
         checks.check_rest(self.host, self.kernels)
 
+    def lose_the_last(self) -> None:
+        """One or two more edits, the first of which some never hear: the next one, or the heartbeat, tells (R3)."""
+        author, *others = self.kernels
+        for lost in self.random.choice(((True,), (True, False))):
+            self._edit(author, *edits.last(self.party))
+            author.push()
+            self.host.receive(author.line, 1000)
+            self.host.finish()
+            self.host.pump_all()
+            for kernel in others:
+                for place in reversed(kernel.line.losable() if lost else []):
+                    kernel.line.drop(place)
+
     def _resting(self) -> bool:
         """Two rounds without a move."""
         return all(
-            kernel.at == self.host.history.version
+            kernel.replica.link is Link.LIVE
+            and kernel.history is self.host.history
+            and kernel.at == self.host.history.version
             and not kernel.undecided
             and kernel.line is not None
             and not kernel.line.up

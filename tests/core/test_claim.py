@@ -84,3 +84,13 @@ def test_a_released_claim_leaves_no_word_of_its_holder(tmp_path):
     claim(tmp_path).release()
 
     assert not (tmp_path / "server.owner").exists()
+
+
+@pytest.mark.parametrize("where", ["no-such-folder/server.lock", "a-folder"])
+def test_a_place_where_no_file_can_be_is_refused_with_a_sentence(tmp_path, where):
+    (tmp_path / "a-folder").mkdir()
+
+    with pytest.raises(StorageFailed, match="The data folder cannot be used") as refused:
+        Claim(tmp_path / where, "this test", what="The data folder")
+
+    assert where in str(refused.value)

@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import enum
 import math
+import re
 import typing
 import uuid
 
@@ -51,7 +52,8 @@ def of(type_):
     [
         (str, "text"), (int, "integer"), (float, "real"), (bool, "boolean"), (dict, "json"), (list, "json"),
         (object, "json"), (typing.Any, "json"), (dt.datetime, "datetime"), (dt.date, "date"), (bytes, "bytes"),
-        (list[int], "json"), (dict[str, float], "json"), (str | None, "text"), (typing.Optional[int], "integer"),
+        (list[int], "json"), (dict[str, float], "json"), (str | None, "text"),
+        (typing.Optional[int], "integer"),  # noqa: UP045  # older code writes it so
         (None | dt.date, "date"), *((name, name) for name in TYPES if name != "choice"),
     ],
 )  # fmt: skip
@@ -63,7 +65,7 @@ def test_a_column_is_made_from_what_a_person_writes(kind, type_):
     "kind",
     [
         ["red", "green"], ("red", "green"), typing.Literal["red", "green"], Colour,
-        typing.Optional[typing.Literal["red", "green"]],
+        typing.Literal["red", "green"] | None,
     ],
 )  # fmt: skip
 def test_a_list_of_choices_is_a_column_too(kind):
@@ -97,7 +99,6 @@ def test_anything_else_is_refused_with_the_column_and_what_to_write(kind, why):
     assert "'size'" in str(refused.value)
 
 
-@pytest.mark.xfail(reason="sorted() raises TypeError")
 def test_choices_without_an_order_are_refused_when_they_cannot_have_one():
     with pytest.raises(SchemaMismatch, match="must all be text"):
         column({"red", 1}, name="c")
@@ -146,7 +147,8 @@ TAKEN = {
         ("", ""), ("text", "text"), ("🧬 \n\t", "🧬 \n\t"), (" kept ", " kept "),
     ],
     "integer": [
-        (0, 0), (INT_MAX, INT_MAX), (INT_MIN, INT_MIN), (3.0, 3), (-0.0, 0), (decimal.Decimal("4.0"), 4), (Size.SMALL, 1), (2.0**62, 2**62),
+        (0, 0), (INT_MAX, INT_MAX), (INT_MIN, INT_MIN), (3.0, 3), (-0.0, 0), (decimal.Decimal("4.0"), 4),
+        (Size.SMALL, 1), (2.0**62, 2**62),
     ],
     "real": [
         (1.5, 1.5), (1, 1.0), (-0.0, -0.0), (5e-324, 5e-324), (1.7e308, 1.7e308),
@@ -233,7 +235,8 @@ def rows(table):
 
 
 def show(value):
-    return value if isinstance(value, str) and value in TYPES else repr(value)[:30]
+    """The same in every process, as pytest-xdist wants it."""
+    return value if isinstance(value, str) and value in TYPES else re.sub(" at 0x[0-9a-f]+", "", repr(value))[:30]
 
 
 @pytest.mark.parametrize(("type_", "value", "stored"), rows(TAKEN), ids=show)
@@ -309,7 +312,6 @@ def deep():
     ],
     ids=["infinity", "a large decimal", "a signal", "a signal too", "digits", "digits too", "a circle", "a tower"],
 )
-@pytest.mark.xfail(reason="the exception of something inside gets out instead of a sentence")
 def test_a_strange_value_is_refused_like_any_other(type_, value):
     with pytest.raises(MutationRejected) as refused:
         coerce(of(type_), value)
@@ -372,7 +374,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("type_", TYPES)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_both_sides_of_a_wire_store_the_same_whatever_it_is(type_, data):
     value = data.draw(VALUES[type_])
@@ -381,7 +383,7 @@ def test_both_sides_of_a_wire_store_the_same_whatever_it_is(type_, data):
         assert_agreed(type_, value, format)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.datetimes(dt.datetime(2, 1, 1), timezones=zones), st.datetimes(dt.datetime(2, 1, 1), timezones=zones))
 def test_stored_datetimes_sort_by_time(one, other):
     stored = coerce(of("datetime"), one), coerce(of("datetime"), other)
@@ -429,9 +431,7 @@ def test_no_value_is_shown_as_none(type_):
     [
         ("json", "{broken"), ("json", ""), ("json", "1e999"), ("json", '"\\ud800"'),
         ("datetime", "noon"), ("datetime", ""), ("date", "2026-02-30"), ("date", "today"),
-        pytest.param(
-            "json", "[" * 100_000, marks=pytest.mark.xfail(reason="RecursionError gets out", raises=RecursionError)
-        ),
+        ("json", "[" * 100_000),
     ],
 )  # fmt: skip
 def test_text_that_a_partys_own_sql_broke_is_shown_as_it_is(type_, stored):
@@ -451,7 +451,8 @@ def test_what_is_shown_can_be_written_again(type_, value, stored):
 @pytest.mark.parametrize(
     ("value", "bound"),
     [
-        (None, None), (True, 1), (False, 0), (3, 3), (1.5, 1.5), ("a", "a"), (b"\0", b"\0"), (bytearray(b"a"), b"a"),
+        (None, None), (math.nan, None), (True, 1), (False, 0), (3, 3), (1.5, 1.5), ("a", "a"),
+        (b"\0", b"\0"), (bytearray(b"a"), b"a"),
         (memoryview(b"a"), b"a"), (FULL, "2026-11-23T04:05:06.000789Z"), (dt.date(2026, 1, 2), "2026-01-02"),
         ({"a": 1}, '{"a":1}'), ([1], "[1]"), ((1, "b"), '[1,"b"]'),
     ],
@@ -467,7 +468,7 @@ def test_a_value_is_bound_as(value, bound):
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (math.nan, "nan"), (math.inf, "inf"), (INT_MAX + 1, "64 bits"), ("\ud800", "surrogate"), (1j, "complex"),
+        (math.inf, "inf"), (INT_MAX + 1, "64 bits"), ("\ud800", "surrogate"), (1j, "complex"),
         (decimal.Decimal(1), "Decimal"), (object(), "object"), ([math.nan], "nan"), ({1: 2}, "key 1"),
     ],
     ids=show,

@@ -29,9 +29,10 @@ def first_arguments(*names):
     """The literal first argument of every call of one of ``names`` in our source."""
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in names and node.args:
-                if isinstance(node.args[0], ast.Constant):
-                    yield node.args[0].value
+            match node:
+                case ast.Call(func=called, args=[ast.Constant(value=value), *_]):
+                    if ast.unparse(called).split(".")[-1] in names:
+                        yield value
 
 
 def test_the_tree_at_the_head_of_the_module_is_the_tree():

@@ -12,7 +12,7 @@ from partysync_widget.core import messages as m
 # raise PROTOCOL. A field with a default may come; a field may never change its meaning.
 PROTOCOL = 1
 FRAMES = {
-    "hello": "protocol client party epoch version settled name color",
+    "hello": "protocol client party epoch version settled name color line",
     "push": "epoch mutations",
     "seen": "mid",
     "presence": "state",
@@ -22,7 +22,7 @@ FRAMES = {
     "delta": "epoch base version tables schema acks results",
     "begin": "epoch base schema",
     "part": "tables schema",
-    "end": "version acks results",
+    "end": "version acks results parts",
     "peers": "peers",
     "pong": "version",
     "error": "kind message retry",

@@ -108,7 +108,7 @@ def test_arguments_travel_as_plain_data_and_arrive_as_what_they_are():
 @pytest.mark.parametrize(
     ("value", "code", "why"),
     [
-        (object(), "bad-arguments", "cannot travel"),
+        (object(), "bad-value", "is not plain data"),
         (math.nan, "bad-value", "nan"),
         (2**63, "bad-value", "64 bits"),
         ("\ud800", "bad-value", "surrogate"),
@@ -134,7 +134,6 @@ def recursive():
 
 
 @pytest.mark.parametrize("value", [recursive(), 10**5000], ids=["a circle", "5,001 digits"])
-@pytest.mark.xfail(reason="RecursionError, or the ValueError of a number too long to print, gets out")
 def test_a_strange_value_is_refused_like_any_other(value):
     with pytest.raises(MutationRejected):
         Mutator(everything).plain({"anything": value})
@@ -144,9 +143,12 @@ def test_the_shape_is_found_once():
     assert CREATE.shape is CREATE.shape
 
 
+def by_position(tx, id, /): ...
+
+
 @pytest.mark.parametrize(
     "function",
-    [lambda: 0, lambda *rows: 0, lambda tx, *rows: 0, lambda tx, **values: 0, eval("lambda tx, id, /: 0")],
+    [lambda: 0, lambda *rows: 0, lambda tx, *rows: 0, lambda tx, **values: 0, by_position],
     ids=["nothing", "only *args", "*args", "**kwargs", "by position only"],
 )
 def test_a_function_whose_arguments_have_no_names_is_no_mutator(function):
@@ -237,7 +239,12 @@ def test_the_types_are_columns():
 
 
 def changed(**differences):
-    own = {"schema": TodoList.schema, "types": TodoList.types, "name": "todo-list", "create": TodoList.mutators["create"]}
+    own = {
+        "schema": TodoList.schema,
+        "types": TodoList.types,
+        "name": "todo-list",
+        "create": TodoList.mutators["create"],
+    }
     return type("TodoList", (Party,), {**own, **differences})
 
 

@@ -16,11 +16,11 @@ def connection():
             id TEXT PRIMARY KEY NOT NULL, text TEXT NOT NULL, rank INTEGER, size REAL CHECK (size > 0), who TEXT,
             UNIQUE (text, rank), FOREIGN KEY (who) REFERENCES people (id)
         ) STRICT;
-        CREATE UNIQUE INDEX by_length ON todos (length(text));
+        CREATE UNIQUE INDEX by_length ON todos (length(text)) WHERE rank IS NULL;
         CREATE TRIGGER no_milk BEFORE INSERT ON todos WHEN NEW.text = 'milk'
             BEGIN SELECT RAISE(ABORT, 'no milk today'); END;
         PRAGMA foreign_keys = ON;
-        INSERT INTO todos (id, text, rank) VALUES ('1', 'a', 1);
+        INSERT INTO todos (id, text, rank) VALUES ('0', 'c', NULL), ('1', 'a', 1);
     """)
     return connection
 
@@ -28,9 +28,13 @@ def connection():
 @pytest.mark.parametrize(
     ("sql", "code", "sentence"),
     [
-        ("INSERT INTO todos (id, text) VALUES ('1', 'bb')", "constraint", "There is a row with this id in todos already"),
+        (
+            "INSERT INTO todos (id, text) VALUES ('1', 'bb')",
+            "constraint",
+            "There is a row with this id in todos already",
+        ),
         ("INSERT INTO todos (id, text, rank) VALUES ('2', 'a', 1)", "constraint", "todos.text, todos.rank must differ"),
-        ("INSERT INTO todos (id, text) VALUES ('2', 'b')", "constraint", "Another row has this value already"),
+        ("INSERT INTO todos (id, text) VALUES ('2', 'b')", "constraint", "index 'by_length' must differ"),
         ("INSERT INTO todos (id) VALUES ('2')", "constraint", "todos.text must have a value"),
         ("INSERT INTO todos (id, text, size) VALUES ('2', 'bb', -1)", "constraint", "rule is not kept: size > 0"),
         ("INSERT INTO todos (id, text, who) VALUES ('2', 'bb', 'x')", "constraint", "that this refers to is missing"),
@@ -73,7 +77,10 @@ def test_what_the_disk_did_is_no_rejection_and_the_rest_is():
 
 
 def test_a_query_that_does_not_work_is_one_sentence_with_the_query(connection):
-    with pytest.raises(MutationRejected, match="no such column: txt") as refused, explain_query("SELECT txt FROM todos"):
+    with (
+        pytest.raises(MutationRejected, match="no such column: txt") as refused,
+        explain_query("SELECT txt FROM todos"),
+    ):
         connection.execute("SELECT txt FROM todos")
 
     assert refused.value.code == "bad-sql"

@@ -1,0 +1,153 @@
+"""
+Planted faults of the kernel: as ``room_faults``, for the replica.
+"""
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.replica import Link, Replica
+from partysync_widget.core.store import Store
+
+
+def a_frame_need_not_fit(monkeypatch):
+    """R3: a delta is taken whatever it is based on."""
+    monkeypatch.setattr(
+        Replica,
+        "_chains",
+        lambda replica, delta, before: replica.link in (Link.WELCOMED, Link.LIVE) and replica._begun is None,
+    )
+
+
+def a_heartbeat_says_nothing(monkeypatch):
+    """R3: a lost frame is not noticed before the next."""
+    take = Replica._take
+    monkeypatch.setattr(
+        Replica, "_take", lambda replica, frame, step: isinstance(frame, m.Pong) or take(replica, frame, step)
+    )
+
+
+def a_part_is_shown_at_once(monkeypatch):
+    """R8: rows of a delta in parts are put as they come."""
+
+    def eager(replica, part, step):
+        if replica._building is None:
+            replica.advance([m.Delta(replica.epoch, replica.cursor, replica.cursor, part.tables)], step)
+        else:
+            replica._building.apply(part.tables, part.schema)
+
+    monkeypatch.setattr(Replica, "_part", eager)
+
+
+def a_reset_begins_with_an_empty_table(monkeypatch):
+    """R4: the old view is gone before the new one is whole."""
+    begin = Replica._begin
+
+    def bare(replica, frame):
+        begin(replica, frame)
+        if frame.base is None:
+            replica.store.close()
+            replica.store = Store.memory(replica.party)
+            replica._replay()
+
+    monkeypatch.setattr(Replica, "_begin", bare)
+
+
+def a_guess_that_fails_ends_the_kernel(monkeypatch):
+    """R7: nothing catches what a mutator raises in a replay."""
+
+    def strict(replica):
+        for place, pending in enumerate(replica.pending):
+            if replica._guessable(pending.mutation.name, pending.mutation.args):
+                replica._guess(pending, place)
+
+    monkeypatch.setattr(Replica, "_replay", strict)
+
+
+def a_guess_that_fails_is_dropped(monkeypatch):
+    """R6, R7: what shows nothing is taken for rejected, and its author never hears of it."""
+    replay = Replica._replay
+
+    def hasty(replica):
+        replay(replica)
+        replica.pending[:] = [pending for pending in replica.pending if pending.shown]
+
+    monkeypatch.setattr(Replica, "_replay", hasty)
+
+
+def nothing_is_replayed(monkeypatch):
+    """R7: own edits vanish with the next frame."""
+    monkeypatch.setattr(Replica, "_replay", lambda replica: None)
+
+
+def the_base_keeps_what_was_guessed(monkeypatch):
+    """R7: pending is not rolled back before the base moves."""
+
+    def sticky(replica):
+        if replica.store.connection.in_transaction:
+            replica.store.release("pending")
+
+    monkeypatch.setattr(Replica, "_to_base", sticky)
+
+
+def an_ack_is_for_whoever_hears_it(monkeypatch):
+    """R2: acks are not told apart by client."""
+    decide = Replica._decide
+
+    def deaf(replica, decided, step):
+        mine = [({replica.client: max(acks.values())} if acks else {}, results) for acks, results in decided]
+        decide(replica, mine, step)
+
+    monkeypatch.setattr(Replica, "_decide", deaf)
+
+
+def a_rejection_is_told_as_accepted(monkeypatch):
+    """R6."""
+    decide = Replica._decide
+    monkeypatch.setattr(
+        Replica, "_decide", lambda replica, decided, step: decide(replica, [(acks, []) for acks, _ in decided], step)
+    )
+
+
+def an_id_outlives_its_history(monkeypatch):
+    """R5, R10: after a rewind a kernel counts from one again, under an id that the room may know."""
+    rewound = Replica._rewound
+
+    def unchanged(replica, reason, step):
+        replica._spare = replica.client
+        rewound(replica, reason, step)
+
+    monkeypatch.setattr(Replica, "_rewound", unchanged)
+
+
+def edits_that_were_sent_are_not_sent_again(monkeypatch):
+    """R6: a push that was lost with its line is lost."""
+    greet = Replica._greet
+
+    def trusting(replica):
+        sent = [pending.sent for pending in replica.pending]
+        hello = greet(replica)
+        for pending, was in zip(replica.pending, sent, strict=True):
+            pending.sent = was
+        return hello
+
+    monkeypatch.setattr(Replica, "_greet", trusting)
+
+
+def a_step_forgets_rows_that_were_only_guessed(monkeypatch):
+    """Step.changed: a view is not told of a guess that the room refused."""
+    monkeypatch.setattr(Replica, "_pending_now", lambda replica: {})
+
+
+KERNEL_FAULTS = [
+    a_frame_need_not_fit,
+    a_heartbeat_says_nothing,
+    a_part_is_shown_at_once,
+    a_reset_begins_with_an_empty_table,
+    a_guess_that_fails_ends_the_kernel,
+    a_guess_that_fails_is_dropped,
+    nothing_is_replayed,
+    the_base_keeps_what_was_guessed,
+    an_ack_is_for_whoever_hears_it,
+    a_rejection_is_told_as_accepted,
+    an_id_outlives_its_history,
+    edits_that_were_sent_are_not_sent_again,
+    a_step_forgets_rows_that_were_only_guessed,
+]

@@ -1,0 +1,248 @@
+"""
+Planted faults of the room: one rule each taken out of the real code, while a test runs.
+
+They are mistakes that others have made, or that somebody may make here in a year. Each gets pytest's ``monkeypatch``
+and breaks something with it; the convergence test must notice every one.
+"""
+
+import msgspec
+
+from partysync_server.ledger import Ledger
+from partysync_server.room import Queued, Room
+from partysync_server.snapshot import Reading, Snapshot
+from partysync_widget.core import messages as m
+from partysync_widget.core import schema
+from partysync_widget.core.codec import encode
+from partysync_widget.core.store import Store
+
+# --- what is told, and when -----------------------------------------------------------------------------------------
+
+
+def an_ack_comes_before_its_rows(monkeypatch):
+    """R2."""
+
+    def parted(room, base, format):
+        whole = room.ledger.delta(base)
+        acks = m.Delta(whole.epoch, base, base, acks=whole.acks, results=whole.results)
+        rows = m.Delta(whole.epoch, base, whole.version, whole.tables, whole.schema)
+        return [encode(acks, format), encode(rows, format)]
+
+    monkeypatch.setattr(Room, "_delta", parted)
+
+
+def an_ack_comes_after_its_rows(monkeypatch):
+    """R2."""
+
+    def parted(room, base, format):
+        whole = room.ledger.delta(base)
+        rows = m.Delta(whole.epoch, base, whole.version, whole.tables, whole.schema)
+        acks = m.Delta(whole.epoch, whole.version, whole.version, acks=whole.acks, results=whole.results)
+        return [encode(rows, format), encode(acks, format)]
+
+    monkeypatch.setattr(Room, "_delta", parted)
+
+
+def a_turn_is_told_before_it_is_durable(monkeypatch):
+    """R9: COMMIT is put off until the next turn begins."""
+    begin, commit, close = Ledger.begin, Ledger.commit, Ledger.close
+
+    def late(ledger):
+        if ledger._connection.in_transaction:
+            commit(ledger)
+
+    monkeypatch.setattr(Ledger, "commit", lambda ledger: None)
+    monkeypatch.setattr(Ledger, "begin", lambda ledger: (late(ledger), begin(ledger)))
+    monkeypatch.setattr(Ledger, "close", lambda ledger: (late(ledger), close(ledger)))
+    monkeypatch.setattr(Ledger, "checkpoint", lambda ledger: None)
+
+
+def a_cached_delta_outlives_its_version(monkeypatch):
+    """R3."""
+
+    def published(room):
+        room._decided += len(room._turn)
+        room._turn.clear()
+        room._seen.clear()
+
+    monkeypatch.setattr(Room, "published", published)
+
+
+def results_are_forgotten_before_they_were_told(monkeypatch):
+    """R6."""
+    seal = Ledger.seal
+
+    def forgetful(ledger):
+        ledger.store.execute("DELETE FROM _partysync_results")
+        seal(ledger)
+
+    monkeypatch.setattr(Ledger, "seal", forgetful)
+
+
+def a_snapshot_has_no_results(monkeypatch):
+    """R6: whoever was away for long takes a rejection for an acceptance."""
+    results = Ledger.results
+    monkeypatch.setattr(
+        Ledger, "results", lambda ledger, where, *args: [] if "client" in where else results(ledger, where, *args)
+    )
+
+
+# --- the order, and once --------------------------------------------------------------------------------------------
+
+
+def what_comes_twice_is_run_twice(monkeypatch):
+    """R5."""
+    decide = Ledger.decide
+
+    def again(ledger, client, owner, mutation, **how):
+        ledger._last[client] = mutation.mid - 1
+        ledger.forget_results(client, mutation.mid)
+        return decide(ledger, client, owner, mutation, **how)
+
+    monkeypatch.setattr(Ledger, "decide", again)
+
+
+def a_rejection_does_not_count(monkeypatch):
+    """R6: its client stays where it was, and all that follows is a gap."""
+    decide = Ledger.decide
+
+    def stuck(ledger, client, owner, mutation, **how):
+        verdict = decide(ledger, client, owner, mutation, **how)
+        if any(result.code for result in ledger.results("client = ? AND mid = ?", client, mutation.mid)):
+            ledger._last[client] = mutation.mid - 1
+        return verdict
+
+    monkeypatch.setattr(Ledger, "decide", stuck)
+
+
+def the_version_is_a_coarse_clock(monkeypatch):
+    """R1: several mutations in one tick share a version."""
+    decide = Ledger.decide
+
+    def ticking(ledger, client, owner, mutation, **how):
+        before = ledger.version
+        verdict = decide(ledger, client, owner, mutation, **how)
+        if mutation.mid % 3:
+            ledger.version = max(before, 1)
+        return verdict
+
+    monkeypatch.setattr(Ledger, "decide", ticking)
+
+
+def a_rejection_leaves_half_of_its_rows(monkeypatch):
+    """R7, R8: the savepoint is not rolled back."""
+    monkeypatch.setattr(Store, "undo", lambda store, name: store._look_again())
+
+
+def a_failed_commit_is_taken_for_a_rejection(monkeypatch):
+    """R9: the turn is dropped, and nobody is told."""
+    recover = Room.recover
+    monkeypatch.setattr(Room, "recover", lambda room, ledger: (room._turn.clear(), recover(room, ledger)))
+
+
+def a_push_is_for_any_incarnation(monkeypatch):
+    """R10."""
+
+    def trusting(room, session, push):
+        room._queue.extend(Queued(session, session.client, mutation) for mutation in push.mutations)
+        room._arrived += len(push.mutations)
+
+    monkeypatch.setattr(Room, "_push", trusting)
+
+
+def every_history_is_the_one_that_was_seen(monkeypatch):
+    """R10: a room that was put back from a copy says nothing of it."""
+    monkeypatch.setattr(Room, "_unknown", lambda room, hello: "")
+
+
+# --- catching up ----------------------------------------------------------------------------------------------------
+
+
+def a_delta_has_no_deletions(monkeypatch):
+    """R4."""
+    changes_since = Store.changes_since
+    monkeypatch.setattr(
+        Store,
+        "changes_since",
+        lambda store, cursor: [msgspec.structs.replace(each, gone=[]) for each in changes_since(store, cursor)],
+    )
+
+
+def there_is_no_horizon(monkeypatch):
+    """R4: tombstones are forgotten, and deltas are computed without them."""
+    compact = Ledger.compact
+
+    def silent(ledger, *keep):
+        compact(ledger, *keep)
+        ledger.store.set_meta("horizon", 0)
+        ledger.horizon = 0
+
+    monkeypatch.setattr(Ledger, "compact", silent)
+
+
+def replace_leaves_no_tombstone(monkeypatch):
+    """R4: without recursive_triggers a row that REPLACE removes is gone in the room only."""
+    init = Store.__init__
+
+    def plain(store, connection, party):
+        init(store, connection, party)
+        connection.execute("PRAGMA recursive_triggers=OFF")
+
+    monkeypatch.setattr(Store, "__init__", plain)
+
+
+def a_changed_id_leaves_its_old_row(monkeypatch):
+    """R4: an UPDATE of the key is not stamped."""
+    stamp_sql = schema.stamp_sql
+
+    def forgetful(table, key):
+        whole = stamp_sql(table, key)
+        start = whole.index(f"CREATE TRIGGER {schema.RESERVED}{key}_rename")
+        return whole[:start] + whole[whole.index("CREATE TRIGGER", start + 1) :]
+
+    monkeypatch.setattr(schema, "stamp_sql", forgetful)
+
+
+def a_delta_has_no_new_tables(monkeypatch):
+    """R4."""
+    schema_since = Store.schema_since
+    monkeypatch.setattr(Store, "schema_since", lambda store, cursor: schema_since(store, cursor) if cursor < 0 else [])
+
+
+def a_snapshot_has_no_last_part(monkeypatch):
+    """R4: what changed while it was read is missing."""
+    step = Reading.step
+
+    def short(reading, ledger):
+        frames, done = step(reading, ledger)
+        return frames[-1:], done
+
+    monkeypatch.setattr(Reading, "step", short)
+
+
+def a_snapshot_is_fresh_for_ever(monkeypatch):
+    """R4: its last part would need deletions that are forgotten."""
+    monkeypatch.setattr(Snapshot, "fresh", lambda snapshot, ledger: ledger is snapshot._ledger)
+
+
+ROOM_FAULTS = [
+    an_ack_comes_before_its_rows,
+    an_ack_comes_after_its_rows,
+    a_turn_is_told_before_it_is_durable,
+    a_cached_delta_outlives_its_version,
+    results_are_forgotten_before_they_were_told,
+    a_snapshot_has_no_results,
+    what_comes_twice_is_run_twice,
+    a_rejection_does_not_count,
+    the_version_is_a_coarse_clock,
+    a_rejection_leaves_half_of_its_rows,
+    a_failed_commit_is_taken_for_a_rejection,
+    a_push_is_for_any_incarnation,
+    every_history_is_the_one_that_was_seen,
+    a_delta_has_no_deletions,
+    there_is_no_horizon,
+    replace_leaves_no_tombstone,
+    a_changed_id_leaves_its_old_row,
+    a_delta_has_no_new_tables,
+    a_snapshot_has_no_last_part,
+    a_snapshot_is_fresh_for_ever,
+]
