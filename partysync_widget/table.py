@@ -164,7 +164,7 @@ class Table(Mapping[str, dict[str, Any]]):
     # --- following ------------------------------------------------------------------------------------------------
 
     def observe(self, function: Callable[[TableChange], object]) -> Subscription:
-        """Call ``function(change)`` with the rows that changed, after each change, whoever made it.
+        """Call ``function(change)`` with the rows that changed, or whose edit was decided, whoever made it.
 
         It runs on the kernel's loop between cells, and prints into the cell that registered it; the changes come in
         order. It keeps the room open, until ``subscription.close()`` or ``room.close()``.

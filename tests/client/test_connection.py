@@ -91,6 +91,21 @@ def test_a_quiet_line_is_kept(line, enter, impatient):
     assert line.connections == 1
 
 
+def test_no_line_is_left_open_behind(lone_server, enter, wait_until):
+    """Whatever was being dialled when it was not wanted any more."""
+    room = enter("r", at=lone_server)
+    for n in range(60):
+        room.offline()
+        time.sleep(n % 4 / 2000)  # long enough to be anywhere
+        room.online()
+        time.sleep(n % 7 / 2000)
+    room.sync(8)
+
+    wait_until(lambda: lone_server.sessions() == 1, what="one session for one person")
+    room.close()
+    wait_until(lambda: lone_server.sessions() == 0, what="no session for nobody")
+
+
 def test_attempts_are_spread_and_grow_rarer(lone_server, enter, monkeypatch, wait_until):
     """So that a server that comes back is not met by everybody at once."""
     waits = []

@@ -2,6 +2,8 @@
 Planted faults of the kernel: as ``room_faults``, for the replica.
 """
 
+from msgspec.structs import replace
+
 from partysync_widget.core import messages as m
 from partysync_widget.core.replica import Link, Replica
 from partysync_widget.core.store import Store
@@ -22,6 +24,39 @@ def a_heartbeat_says_nothing(monkeypatch):
     monkeypatch.setattr(
         Replica, "_take", lambda replica, frame, step: isinstance(frame, m.Pong) or take(replica, frame, step)
     )
+
+
+def parts_are_not_counted(monkeypatch):
+    """R3: the others are taken for the whole when one is lost."""
+    end = Replica._end
+    monkeypatch.setattr(
+        Replica, "_end", lambda replica, begun, frame, step: end(replica, begun, replace(frame, parts=None), step)
+    )
+
+
+def a_barrier_is_believed(monkeypatch):
+    """R3: everything decided is here, it says, and what came before it was lost."""
+    take = Replica._take
+
+    def trusting(replica, frame, step):
+        if isinstance(frame, m.Barrier) and replica.link is Link.LIVE:
+            step.barriers.append(frame)
+        else:
+            take(replica, frame, step)
+
+    monkeypatch.setattr(Replica, "_take", trusting)
+
+
+def a_base_is_named_by_its_next_welcome(monkeypatch):
+    """R10: rows of one history, the epoch of another, when a line is cut between welcome and snapshot."""
+    welcomed = Replica._welcomed
+
+    def early(replica, welcome, step):
+        welcomed(replica, welcome, step)
+        if welcome.known:
+            replica.epoch = welcome.epoch
+
+    monkeypatch.setattr(Replica, "_welcomed", early)
 
 
 def a_part_is_shown_at_once(monkeypatch):
@@ -139,6 +174,9 @@ def a_step_forgets_rows_that_were_only_guessed(monkeypatch):
 KERNEL_FAULTS = [
     a_frame_need_not_fit,
     a_heartbeat_says_nothing,
+    parts_are_not_counted,
+    a_barrier_is_believed,
+    a_base_is_named_by_its_next_welcome,
     a_part_is_shown_at_once,
     a_reset_begins_with_an_empty_table,
     a_guess_that_fails_ends_the_kernel,

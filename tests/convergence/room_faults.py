@@ -86,6 +86,26 @@ def a_snapshot_has_no_results(monkeypatch):
     )
 
 
+def a_frame_before_the_welcome_is_fatal(monkeypatch):
+    """R6: whoever pings, or shows something of itself, while hello waits for its answer is sent away for good."""
+    receive = Room.receive
+
+    def strict(room, session, frame):
+        if not session.client and not isinstance(frame, m.Hello):
+            session.end(m.Error("protocol", "The first frame must be hello.", "never"))
+        receive(room, session, frame)
+
+    monkeypatch.setattr(Room, "receive", strict)
+
+
+def a_late_hello_takes_over(monkeypatch):
+    """R6: out of a dead line, it ends the session that lives."""
+    refuse = Room._refuse
+    monkeypatch.setattr(
+        Room, "_refuse", lambda room, session, hello: refuse(room, session, msgspec.structs.replace(hello, line=2**53))
+    )
+
+
 # --- the order, and once --------------------------------------------------------------------------------------------
 
 
@@ -231,6 +251,8 @@ ROOM_FAULTS = [
     a_cached_delta_outlives_its_version,
     results_are_forgotten_before_they_were_told,
     a_snapshot_has_no_results,
+    a_frame_before_the_welcome_is_fatal,
+    a_late_hello_takes_over,
     what_comes_twice_is_run_twice,
     a_rejection_does_not_count,
     the_version_is_a_coarse_clock,

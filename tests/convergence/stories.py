@@ -13,6 +13,8 @@ from tests.convergence.world import World
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # a disk that costs nothing, where there is one; fsync is another test's
 CHUNK = 25  # seeds that a process takes at a time
+LINES = Path(__file__).with_name("seeds.txt").read_text().splitlines()
+PAST = [int(line.split()[0]) for line in LINES if not line.startswith("#")]
 AGAIN = "PARTYSYNC_SEED={} python -m pytest tests/convergence/test_convergence.py"
 
 

@@ -77,7 +77,7 @@ class World:
             (self.drive, 22),
             (self.pump, 18),
             (self.reconnect, 8),
-            (self.ask, 1),
+            (self.ask, 3),
             (self.ping, 2),
             (self.show, 0.5),
             (self.arrive, 0.5),
@@ -89,7 +89,7 @@ class World:
             (self.restart, chance.choice((0, 0.5))),
             (self.fail, chance.choice((0, 6))),
             (self.copy, 1),
-            (self.restore, chance.choice((0, 0, 4))),
+            (self.restore, chance.choice((0, 0, 5))),
             (self.revive, chance.choice((0, 0, 2))),
         ]
         return [what for what, _ in menu], [weight for _, weight in menu]
