@@ -37,9 +37,8 @@ class Line:
     def __init__(self, port):
         self._port = port
         self._at = Loop()
-        self._ends = set()
-        self._open = asyncio.Event()
-        self._open.set()
+        self._relays = {}  # the two ends of each, and whether anything passes
+        self._held = False
         self.slice = 1 << 16  # bytes passed on at a time
         self.connections = 0
         self._server = self._at.do(asyncio.start_server(self._relay, "127.0.0.1", 0))
@@ -47,40 +46,63 @@ class Line:
 
     def cut(self):
         """Reset every connection; what was on the way is lost."""
-        self._at.do(self._cut())
+        self._at.do(self._cut(silent=False))
+
+    def cut_silent(self):
+        """Reset the connections that are silent."""
+        self._at.do(self._cut(silent=True))
 
     def hold(self):
-        """Neither side hears of the other any more, and neither is told."""
-        self._at.loop.call_soon_threadsafe(self._open.clear)
+        """Neither side hears of the other any more, and neither is told, nor who comes later."""
+        self._at.do(self._let(pass_=False))
+
+    def silence(self):
+        """The same, for the connections there are; later ones pass."""
+        self._at.do(self._let(pass_=False))
+        self._held = False
 
     def release(self):
-        self._at.loop.call_soon_threadsafe(self._open.set)
+        self._at.do(self._let(pass_=True))
 
     def close(self):
-        self._server.close()
-        self.release()
-        self.cut()
+        self._at.do(self._close())
         self._at.end()
 
-    async def _cut(self):
-        for end in self._ends:
-            end.transport.abort()
-        self._ends.clear()
+    async def _close(self):
+        self._server.close()
+        await self._let(pass_=True)
+        await self._cut(silent=False)
+
+    async def _let(self, *, pass_):
+        self._held = not pass_
+        for passes in self._relays.values():
+            passes.set() if pass_ else passes.clear()
+
+    async def _cut(self, *, silent):
+        for ends, passes in list(self._relays.items()):
+            if not (silent and passes.is_set()):
+                for end in ends:
+                    end.transport.abort()
+                passes.set()
+                del self._relays[ends]
 
     async def _relay(self, reader, writer):
         self.connections += 1
         with contextlib.suppress(OSError):
             there, to_there = await asyncio.open_connection("127.0.0.1", self._port)
-            self._ends |= {writer, to_there}
             for each in (writer, to_there):
                 each.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.gather(self._pass_on(reader, to_there), self._pass_on(there, writer))
+            passes = self._relays[writer, to_there] = asyncio.Event()
+            if not self._held:
+                passes.set()
+            await asyncio.gather(self._pass_on(reader, to_there, passes), self._pass_on(there, writer, passes))
+            self._relays.pop((writer, to_there), None)
         writer.close()
 
-    async def _pass_on(self, reader, writer):
+    async def _pass_on(self, reader, writer, passes):
         with contextlib.suppress(OSError):
             while data := await reader.read(self.slice):
-                await self._open.wait()
+                await passes.wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()

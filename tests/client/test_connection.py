@@ -82,6 +82,21 @@ def test_a_line_that_went_silent_is_noticed_and_replaced(line, enter, impatient,
     assert sorted(table) == ["mine", "theirs"]
 
 
+def test_the_end_of_an_old_line_is_not_the_end_of_the_new(line, enter, impatient, wait_until):
+    """A line that went silent is given up, and breaks when it is long replaced."""
+    room = enter(url=line.url)
+    line.silence()
+    wait_until(lambda: line.connections == 2 and room.status == "live", what="another line")
+    statuses = []
+    room.observe(lambda room: statuses.append(room.status))
+    line.cut_silent()
+    for _ in range(30):
+        room.sync(8)
+
+    assert set(statuses) <= {"live"}
+    assert line.connections == 2
+
+
 def test_a_quiet_line_is_kept(line, enter, impatient):
     """A ping is answered: silence alone ends nothing."""
     room = enter(url=line.url)

@@ -1,7 +1,7 @@
 """
 The convergence test is worth what it notices: each rule taken out of the code is noticed within some seeds.
 
-A test that passes says nothing of itself. These say it: with every rule all stories are whole, without one they are not.
+A test that passes says nothing of itself. These do: with every rule all stories are whole, without one they are not.
 """
 
 import itertools

@@ -94,3 +94,22 @@ def test_a_place_where_no_file_can_be_is_refused_with_a_sentence(tmp_path, where
         Claim(tmp_path / where, "this test", what="The data folder")
 
     assert where in str(refused.value)
+
+
+def test_a_file_that_is_no_lock_is_refused_with_a_sentence(tmp_path):
+    (tmp_path / "server.lock").write_bytes(b"This is no database. " * 500)
+
+    with pytest.raises(StorageFailed, match="The data folder cannot be used: .*not a database"):
+        claim(tmp_path)
+
+
+def test_a_holder_that_cannot_say_who_it_is_holds_it_all_the_same(tmp_path):
+    """The disk is full, or somebody has put a folder there."""
+    (tmp_path / "server.owner").mkdir()
+    first = claim(tmp_path)
+
+    with pytest.raises(StorageFailed, match="in use by another process"):
+        claim(tmp_path)
+
+    (tmp_path / "server.owner").rmdir()
+    first.release()

@@ -210,6 +210,7 @@ def test_another_protocol_is_refused_with_which_side_to_upgrade(protocol, older)
 
     assert isinstance(step.failed, ProtocolError)
     assert (step.failed.kind, f"The {older} is the older one" in str(step.failed)) == ("protocol", True)
+    assert (replica.link, step.peers) == (Link.GREETING, False)
     assert "pip install --upgrade partysync-widget" in str(step.failed)
 
 
@@ -220,6 +221,7 @@ def test_another_class_of_the_same_name_is_refused():
 
     assert isinstance(step.failed, SchemaMismatch)
     assert "'todos'" in str(step.failed)
+    assert (replica.link, step.peers) == (Link.GREETING, False)
 
 
 def test_a_kernel_without_the_partys_code_takes_any_class():
@@ -434,10 +436,11 @@ def test_a_loop_of_resyncs_ends_with_an_error():
         step = replica.receive([m.Delta("e", 99, 100)])
         assert step.failed is None
         replica.receive([welcome()])
-    step = replica.receive([m.Delta("e", 99, 100)])
+    step = replica.receive([m.Delta("e", 99, 100), m.Peers({"you": m.Peer("you")})])
 
     assert isinstance(step.failed, ProtocolError)
     assert (step.failed.kind, step.send) == ("resync", [])
+    assert not step.peers
 
 
 @pytest.mark.parametrize("helps", [[m.Delta("e", 5, 5)], [m.Begin("e"), m.End(5)]], ids=["a delta", "a snapshot"])
@@ -467,8 +470,8 @@ def test_peers_are_the_others():
     """R11."""
     replica = in_state("greeting")
 
-    replica.receive([welcome(peers={"me": m.Peer("ada"), "you": m.Peer("eve")})])
-    assert list(replica.peers) == ["you"]
+    step = replica.receive([welcome(peers={"me": m.Peer("ada"), "you": m.Peer("eve")})])
+    assert (list(replica.peers), step.peers) == (["you"], True)
 
     step = replica.receive([m.Peers({"me": m.Peer("ada"), "bob": m.Peer("bob"), "you": None, "nobody": None})])
     assert (list(replica.peers), step.peers) == (["bob"], True)
@@ -583,8 +586,9 @@ def test_an_edit_that_the_room_has_decided_is_not_too_large():
 
 def test_edits_keep_their_numbers_when_all_of_them_fit():
     replica = in_state("greeting")
+    just_enough = replica.pending[0].size
 
-    step = replica.receive([welcome()])
+    step = replica.receive([welcome(limits=m.Limits(frame=just_enough, mutations=256))])
 
     assert (step.renumbered, [each.mutation.mid for each in replica.pending]) == (False, [1])
 

@@ -134,6 +134,20 @@ def test_an_edit_that_the_room_has_said_it_does_not_take_is_refused(view):
     assert refused.value.code == "unknown-mutator"
 
 
+def test_a_look_runs_nothing_again(view, monkeypatch):
+    """Each edit is guessed once, however often somebody looks."""
+    ran = []
+    monkeypatch.setattr(Todos.mutators["create"], "function", lambda tx, id, text, done: ran.append(id))
+    for id in "abc":
+        create(view, id)
+        view.view.count("todos")
+    with pytest.raises(MutationRejected):
+        view.mutate("finish", {"id": "nobody"})
+    view.pending_rows()
+
+    assert ran == ["a", "b", "c"]
+
+
 def test_a_guess_knows_that_it_is_one_and_who_makes_it(view):
     view.mutate("guess_differently", {"id": "a"})
 

