@@ -243,19 +243,18 @@ class Replica(View):
         if begin.base is None:
             self._building = Store.memory(self.party)
             self._building.savepoint("building")
-            self._build([], begin.schema, step)
+            self._build(self._building, m.Part([], begin.schema), step)
 
     def _part(self, part: m.Part, step: Step) -> None:
         self._counted += 1
         if self._building is None:
             self._parts += part.tables
         else:
-            self._build(part.tables, part.schema, step)
+            self._build(self._building, part, step)
 
-    def _build(self, tables: list[m.TableChange], schema: list[m.TableSpec], step: Step) -> None:
+    def _build(self, building: Store, part: m.Part, step: Step) -> None:
         try:
-            if self._building is not None:
-                self._building.apply(tables, schema)
+            building.apply(part.tables, part.schema)
         except ProtocolError:
             self._refetch(step)
 

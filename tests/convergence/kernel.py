@@ -157,11 +157,11 @@ class Kernel:
             edit = self.undecided[pending.ticket]
             edit.client, edit.mid = self.replica.client, pending.mutation.mid
             book[edit.client, edit.mid] = edit.number
-        if any(isinstance(frame, m.Hello) for frame in step.send):
-            self.barriers.clear()  # an answer to one may have been passed over; whoever waits must ask again
-            line.lossy = True
         line.send(step.send)
         self.took(step, exact=self.compares and moves(frames) <= 1)
+        if any(isinstance(frame, m.Hello) for frame in step.send):
+            self.barriers.clear()  # an answer to one may be passed over; whoever waits must ask again
+            line.lossy = True
         checks.check_end(self, step)
         if step.ended is not None:
             self.hang_up()

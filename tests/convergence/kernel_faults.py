@@ -61,12 +61,13 @@ def a_base_is_named_by_its_next_welcome(monkeypatch):
 
 def a_part_is_shown_at_once(monkeypatch):
     """R8: rows of a delta in parts are put as they come."""
+    part = Replica._part
 
-    def eager(replica, part, step):
+    def eager(replica, frame, step):
+        part(replica, frame, step)
         if replica._building is None:
-            replica.advance([m.Delta(replica.epoch, replica.cursor, replica.cursor, part.tables)], step)
-        else:
-            replica._building.apply(part.tables, part.schema)
+            rows, replica._parts = replica._parts, []
+            replica.advance([m.Delta(replica._talking, replica.cursor, replica.cursor, rows)], step)
 
     monkeypatch.setattr(Replica, "_part", eager)
 
@@ -75,8 +76,8 @@ def a_reset_begins_with_an_empty_table(monkeypatch):
     """R4: the old view is gone before the new one is whole."""
     begin = Replica._begin
 
-    def bare(replica, frame):
-        begin(replica, frame)
+    def bare(replica, frame, step):
+        begin(replica, frame, step)
         if frame.base is None:
             replica.store.close()
             replica.store = Store.memory(replica.party)

@@ -317,9 +317,10 @@ class World:
             self.host.receive(author.line, 1000)
             self.host.finish()
             self.host.pump_all()
-            for kernel in others:
-                for place in reversed(kernel.line.losable() if lost else []):
+            for kernel in others if lost else ():
+                for place in reversed(kernel.line.losable()):
                     kernel.line.drop(place)
+                kernel.ask()
 
     def _resting(self) -> bool:
         """Two rounds without a move."""
