@@ -46,7 +46,8 @@ class Cache:
             lock, who = path.with_name(f"{path.name}.lock"), f"the kernel with process id {os.getpid()}"
             self._claim = Claim(lock, who, what=f"The cache {path}")
             self._outbox = apsw.Connection(os.fspath(path))
-            self._outbox.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+            self._outbox.execute("PRAGMA journal_mode=WAL")  # one statement a call: apsw stops at the first row
+            self._outbox.execute("PRAGMA synchronous=FULL")
             self._outbox.execute(OUTBOX)
         except (apsw.Error, OSError) as error:
             raise StorageFailed(f"The cache {path} cannot be opened: {error}. Use another path.") from None
@@ -103,7 +104,8 @@ class Cache:
         if step.rebased or (step.based and self._rows is None):
             self._forget_rows()
             connection = apsw.Connection(os.fspath(self._rows_path))
-            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
             replica.copy_base(connection)
             self._rows = Store(connection, replica.party)
         elif step.based and self._rows is not None:

@@ -45,6 +45,7 @@ FIRST_DELAY, LAST_DELAY = 0.5, 30.0  # seconds between attempts to reconnect; do
 PING_SECONDS = 10.0  # of silence before asking whether the room is still there
 SILENCE_SECONDS = 10.0  # without an answer before the line counts as dead
 
+Dialled = tuple[WebSocketClientConnection, list[str | bytes | None]]  # a socket, and what has come out of it
 
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 _held: list[threading.RLock] = []
@@ -200,7 +201,7 @@ class Connection:
             useful = False
             try:
                 socket = await self._connect()
-                useful = socket is not None and await self._converse(socket)
+                useful = socket is not None and await self._converse(*socket)
             except PartySyncError as error:
                 self._fail(error)
             except Exception:  # a bug of ours: the person keeps the edits, the log has the details
@@ -222,7 +223,7 @@ class Connection:
     def _waiting(self) -> bool:
         return self._wanted and not self._closing
 
-    async def _connect(self) -> WebSocketClientConnection | None:
+    async def _connect(self) -> Dialled | None:
         """The open socket; None if it is not wanted any more before it is there."""
         dialling = asyncio.ensure_future(self._dial())
         turned = asyncio.ensure_future(self._turned.wait())
@@ -230,18 +231,28 @@ class Connection:
         turned.cancel()
         if dialling.done():
             return dialling.result()
-        dialling.cancel()
+        dialling.add_done_callback(_let_go)  # not cancelled: what is half open would stay so
         return None
 
-    async def _dial(self) -> WebSocketClientConnection:
+    async def _dial(self) -> Dialled:
         server = await asyncio.to_thread(self._find)
         self.url = server.url
-        return await dial(server, self.replica.party.name, self.room, self._on_message, party_hint=self._party_hint)
+        received: list[str | bytes | None] = []  # of this socket: another's end is not ours
 
-    async def _converse(self, socket: WebSocketClientConnection) -> bool:
+        def hear(message: str | bytes | None) -> None:
+            received.append(message)
+            if self._received is received and len(received) == 1:
+                self.loop.call_soon(self._take)
+
+        socket = await dial(server, self.replica.party.name, self.room, hear, party_hint=self._party_hint)
+        return socket, received
+
+    async def _converse(self, socket: WebSocketClientConnection, received: list[str | bytes | None]) -> bool:
         """Talk until the line is cut; whether anything useful came of it."""
         self._socket = socket
-        self._received.clear()
+        self._received = received
+        if received:
+            self.loop.call_soon(self._take)
         self._heard = self.loop.time()
         self._asked.clear()
         self._hang_up = self.loop.create_future()
@@ -274,14 +285,9 @@ class Connection:
             if useful:
                 self._become("waiting" if self._wanted else "offline")
 
-    def _on_message(self, message: str | bytes | None) -> None:
-        """Gather all that this read brought; they are applied together."""
-        if not self._received:
-            self.loop.call_soon(self._take)
-        self._received.append(message)
-
     def _take(self) -> None:
-        received, self._received = self._received, []
+        received = self._received[:]
+        self._received.clear()
         if self._socket is None:
             return
         self._heard = self.loop.time()
@@ -431,6 +437,12 @@ class Connection:
         self._barriers.clear()
         self.audience.tell(Step(peers=True))
         self.ended.set()
+
+
+def _let_go(dialling: asyncio.Future[Dialled]) -> None:
+    """A socket that nobody wants any more is closed as soon as it is open."""
+    if not dialling.cancelled() and dialling.exception() is None:
+        dialling.result()[0].close()
 
 
 def _noticed(sending: asyncio.Future[None]) -> None:

@@ -31,14 +31,20 @@ async def dial(
         headers["X-PartySync-Party"] = party_hint
     url = server.websocket(party, room)
     request = HTTPRequest(url, headers=headers, connect_timeout=CONNECT_SECONDS, request_timeout=CONNECT_SECONDS)
-    opening = websocket_connect(
-        request, on_message_callback=on_message, max_message_size=MAX_FRAME, subprotocols=list(SUBPROTOCOLS)
+    opening = asyncio.ensure_future(
+        websocket_connect(
+            request, on_message_callback=on_message, max_message_size=MAX_FRAME, subprotocols=list(SUBPROTOCOLS)
+        )
     )
     try:
-        socket = await asyncio.wait_for(opening, CONNECT_SECONDS)
+        socket = await asyncio.wait_for(asyncio.shield(opening), CONNECT_SECONDS)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_let_go)
+        raise
     except HTTPClientError as error:
         raise _refusal(error, server.url) from None
     except (OSError, TimeoutError, WebSocketError) as error:
+        opening.add_done_callback(_let_go)  # it may open yet
         why = getattr(error, "strerror", None) or str(error) or "no answer"
         raise NotConnected(
             f"There is no room server at {server.url} ({why}). Start one with `partysync serve`, or leave url out."
@@ -60,3 +66,9 @@ def _refusal(error: HTTPClientError, url: str) -> PartySyncError:
     if kind == "schema":
         return SchemaMismatch(message)
     return NotConnected(message) if kind == "storage" else ProtocolError(kind, message)
+
+
+def _let_go(opening: asyncio.Future[WebSocketClientConnection]) -> None:
+    """A socket that nobody waits for any more is closed as soon as it is open; one left open stays for ever."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -97,16 +97,16 @@ class Receipts(Receipt):
         super().__init__(name)
         self.receipts = receipts
         self.rows = rows
-        self._waiting = len(receipts)
+        self._waiting = set(receipts)  # whose discard is safe from two threads
         if not receipts:
             self.settle(0, None)
         for receipt in receipts:
             receipt.when_done(self._one_done)
 
     def _one_done(self, receipt: Receipt) -> None:
-        self._waiting -= 1
+        self._waiting.discard(receipt)
         _, error = receipt.outcome()
         if error is not None:
             self.settle(None, error)
-        elif self._waiting == 0:
+        elif not self._waiting:
             self.settle(self.rows, None)
