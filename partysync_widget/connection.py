@@ -92,6 +92,7 @@ class Connection:
         self._socket: WebSocketClientConnection | None = None
         self._received: list[str | bytes | None] = []
         self._heard = 0.0
+        self._pinged = False
         self._wanted = True  # False: offline on purpose
         self._closing = False
         self._turned = asyncio.Event()  # wanted or closing has changed
@@ -271,7 +272,9 @@ class Connection:
                     self.trouble = NotConnected("The server has stopped answering.")
                     break
                 if silent > PING_SECONDS:
-                    self._send([self.replica.ping()])
+                    if not self._pinged and self.replica.link is not Link.GREETING:
+                        self._pinged = True  # one at a time: each answer that is not as expected asks for everything
+                        self._send([self.replica.ping()])
                     await asyncio.wait({self._hang_up, turned}, timeout=1.0, return_when="FIRST_COMPLETED")
             return self.status == "live"
         finally:
@@ -288,6 +291,7 @@ class Connection:
     def _take(self) -> None:
         received = self._received[:]
         self._received.clear()
+        self._pinged = False
         if self._socket is None:
             return
         self._heard = self.loop.time()
