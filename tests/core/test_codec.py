@@ -304,7 +304,7 @@ ALL_FRAMES = [
 
 @pytest.mark.parametrize(("decode", "frame"), ALL_FRAMES, ids=lambda each: each.__name__)
 @both_formats
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_every_frame_arrives_as_it_left(decode, frame, format, data):
     left = data.draw(frames(frame))

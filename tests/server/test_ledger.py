@@ -68,6 +68,17 @@ def test_every_decided_mutation_takes_the_next_version_a_rejected_one_too(ledger
     assert ids(ledger) == ["a", "b"]
 
 
+def test_of_a_rejected_mutation_nothing_is_kept(ledger):
+    """R6, R8. Whatever it had written before it was refused; those before and after it in the turn stay."""
+    steps = [["create", {"id": "half", "text": ""}], ["finish", {"id": "nobody"}]]
+
+    assert turn(ledger, create(1, "a"), m.Mutation(2, "batch", {"steps": steps}), create(3, "b")) == [DECIDED] * 3
+
+    assert ids(ledger) == ["a", "b"]
+    assert ledger.store.touched(1) == {"todos": {"b"}}
+    assert [each.mid for each in ledger.results("true") if each.code] == [2]
+
+
 def test_a_mutation_that_comes_again_has_no_second_effect(ledger):
     """R5."""
     turn(ledger, create(1, "a"))

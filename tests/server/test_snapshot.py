@@ -67,7 +67,7 @@ def test_the_last_part_of_a_table_is_the_last_whatever_its_size(stage, rows):
 @pytest.mark.parametrize("width", [1, 100, 3000])
 def test_parts_are_of_a_size_however_wide_the_rows(stage, width):
     for chunk in range(4):
-        load(stage, 2_000_000 // (width + 20) // 10, width=width, prefix=f"{chunk}-")
+        load(stage, 2_000_000 // (width + 60) // 10, width=width, prefix=f"{chunk}-")
     snapshot = Snapshot(stage.ledger, "json")
 
     sizes = [len(snapshot.part(n)) for n in range(len(read(snapshot)))]
@@ -236,7 +236,7 @@ def test_a_snapshot_of_a_file_that_was_opened_again_is_not_good(stage, make_stag
 
 def test_whoever_joins_after_a_load_gets_it_in_parts_too(stage):
     """R12. The snapshot was made for the first who came, when there was nothing in the room yet."""
-    for chunk in range(4):
+    for chunk in range(2):
         load(stage, 10_000, width=30, prefix=f"{chunk}-")
     bob = stage.enter("bob", connected=False).connect()
     bob.carry_up()
