@@ -13,11 +13,13 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.errors import MutationRejected, PartySyncError
 from partysync_widget.core.party import Party
 from partysync_widget.core.replica import Link, Replica, Settled, Step
-from tests.convergence import checks, known
+from tests.convergence import checks
 from tests.convergence.checks import Shown
 from tests.convergence.host import Host
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
+
+PATIENCE = 5  # heartbeats without a frame before the line counts as dead
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Kernel:
         self._watch()
         self.line: Line | None = None
         self.pinged = False
+        self.silence = 0  # heartbeats since it has heard anything
         self.promised = ""  # the epoch of the last snapshot that has begun
         self.undecided: dict[int, Edit] = {}  # by ticket, in the order they were made
         self.settled: set[int] = set()  # numbers of edits
@@ -105,7 +108,7 @@ class Kernel:
 
     def hang_up(self) -> None:
         """The kernel's end is closed, whatever is in flight."""
-        self.line, self.pinged = None, False
+        self.line, self.pinged, self.silence = None, False, 0
         self.barriers.clear()
         self.took(self.replica.closed())
 
@@ -118,7 +121,14 @@ class Kernel:
             self.line.send(pushes)
 
     def ping(self) -> None:
-        if self.line is not None and (known.MANY_PINGS or not (self.pinged or self.replica.link is Link.GREETING)):
+        """One at a time, and not while greeting; who hears nothing for long hangs up."""
+        if self.line is None:
+            return
+        self.silence += 1
+        if self.silence > PATIENCE:
+            self.line.here = False
+            self.hang_up()
+        elif not self.pinged and self.replica.link is not Link.GREETING:
             self.pinged = True
             self.line.send([self.replica.ping()])
 
@@ -148,7 +158,7 @@ class Kernel:
         for frame in frames:
             if isinstance(frame, m.Begin):
                 self.promised = frame.epoch
-        self.pinged = self.pinged and not any(isinstance(frame, m.Pong) for frame in frames)
+        self.pinged, self.silence = False, 0
         try:
             step = self.replica.receive(frames)
         except PartySyncError as error:
@@ -161,7 +171,9 @@ class Kernel:
         self.took(step, exact=self.compares and moves(frames) <= 1)
         if any(isinstance(frame, m.Hello) for frame in step.send):
             self.barriers.clear()  # an answer to one may be passed over; whoever waits must ask again
-            line.lossy = True
+            line.mending = True
+        elif line.mending and self.replica.link is Link.LIVE:
+            line.mending, line.lossy = False, True
         checks.check_end(self, step)
         if step.ended is not None:
             self.hang_up()
@@ -180,7 +192,7 @@ class Kernel:
         self.undecided = {pending.ticket: edit for pending, edit in zip(self.replica.pending, edits, strict=True)}
         for edit in edits:
             edit.sent = True  # as far as the new kernel can know
-        self.line, self.pinged = None, False
+        self.line, self.pinged, self.silence = None, False, 0
         self.barriers.clear()
         old.store.close()
         self.took(Step())

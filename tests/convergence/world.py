@@ -239,7 +239,7 @@ class World:
             line.repeat(self.random)
 
     def drop(self) -> None:
-        """A frame is lost, and the line goes on. Once in each conversation: the next hello is answered."""
+        """A frame is lost, and the line goes on."""
         kernel = self._kernel(lambda each: each.line is not None and each.line.lossy and each.line.losable())
         if kernel.line is not None and kernel.line.lossy and (places := kernel.line.losable()):
             kernel.line.drop(self.random.choice(places))
@@ -295,7 +295,6 @@ class World:
                 if kernel.line is None:
                     self._connect(kernel)
                 kernel.push()
-                kernel.pinged = False
                 kernel.ping()
             for line in list(self.host.lines):
                 self.host.receive(line, 1000)
@@ -309,7 +308,7 @@ class World:
         checks.check_rest(self.host, self.kernels)
 
     def lose_the_last(self) -> None:
-        """One or two more edits, the first of which some never hear: the next one, or the heartbeat, tells (R3)."""
+        """One or two more edits; some never hear the first: the next, a barrier or the heartbeat tells (R3)."""
         author, *others = self.kernels
         for lost in self.random.choice(((True,), (True, False))):
             self._edit(author, *edits.last(self.party))
@@ -320,7 +319,8 @@ class World:
             for kernel in others if lost else ():
                 for place in reversed(kernel.line.losable()):
                     kernel.line.drop(place)
-                kernel.ask()
+                if self.random.random() < 0.5:
+                    kernel.ask()
 
     def _resting(self) -> bool:
         """Two rounds without a move."""
