@@ -65,7 +65,7 @@ def connect(
             f"The room {room!r} did not open within {timeout} s"
             + (f": {connection.trouble}" if connection.trouble else ". The server may be busy; pass a longer timeout.")
         ) from None
-    except BaseException:
+    except BaseException:  # an interrupt too: nobody has the room, so it is left
         connection.close()
         raise
     return entered

@@ -150,7 +150,7 @@ class View:
         try:
             self.store.version = self.cursor + 1 + place
             self.store.run(pending.mutation.name, pending.mutation.args, user=self.user, guess=True)
-        except BaseException:
+        except BaseException:  # an interrupt too: undone, and raised again
             self.store.undo("mutation")
             raise
         finally:
@@ -243,7 +243,7 @@ class View:
             for delta in deltas:
                 self.store.apply(delta.tables, delta.schema)
             self.store.version = deltas[-1].version
-        except BaseException:
+        except BaseException:  # an interrupt too: undone, and raised again
             self.store.undo("base")
             raise
         finally:

@@ -69,7 +69,7 @@ class Ledger:
             self._connection = apsw.Connection(os.fspath(path), flags=flags)
             try:
                 self._open(party, room, new=new)
-            except BaseException:
+            except BaseException:  # whatever it is, the file is let go
                 self._connection.close()
                 raise
         self._closed = False
