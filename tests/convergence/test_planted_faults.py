@@ -12,7 +12,7 @@ from tests.convergence import stories
 from tests.convergence.kernel_faults import KERNEL_FAULTS
 from tests.convergence.room_faults import ROOM_FAULTS
 
-WITHIN = 250  # seeds; most faults are noticed within ten
+WITHIN = 100  # seeds; most faults are noticed within ten
 
 
 def told():

@@ -59,6 +59,11 @@ def costs(table, edit):
     return shown - begun, time.perf_counter() - begun
 
 
+def usual(times):
+    """The lower quartile: what it costs when nothing else wants the processor or the disk just then."""
+    return statistics.quantiles(times, n=4)[0]
+
+
 @pytest.mark.timeout(170)
 def test_a_hundred_thousand_rows(lone_server, enter, monkeypatch):
     pd = pytest.importorskip("pandas")
@@ -96,8 +101,8 @@ def test_a_hundred_thousand_rows(lone_server, enter, monkeypatch):
         for _ in range(EDITS):
             full.append(costs(table, there))
             small.append(costs(empty, here))
-        shown, decided = (statistics.median(each) for each in zip(*full, strict=True))
-        shown_empty, decided_empty = (statistics.median(each) for each in zip(*small, strict=True))
+        shown, decided = (usual(each) for each in zip(*full, strict=True))
+        shown_empty, decided_empty = (usual(each) for each in zip(*small, strict=True))
         print(
             f"{name}: shown {shown * 1e6:.0f} µs (empty table {shown_empty * 1e6:.0f}), "
             f"decided {decided * 1e3:.2f} ms (empty table {decided_empty * 1e3:.2f})"
