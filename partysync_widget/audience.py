@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from .core.errors import OutcomeUnknown
 from .core.messages import Mutation
@@ -22,11 +22,15 @@ log = logging.getLogger("partysync")
 
 @dataclass(frozen=True)
 class Changes:
-    """What one step changed of one table. ``reset``: columns, or everything; ``settled``: our edits, decided."""
+    """What one step changed of one table. ``reset``: columns, or everything; ``settled``: our edits, decided.
+
+    ``authors``: clients of others, by the row they wrote, as far as that is known.
+    """
 
     ids: frozenset[str]
     reset: bool
     settled: tuple[Settled, ...]
+    authors: Mapping[str, str] = field(default_factory=dict)
 
 
 Follower = Callable[[Changes], object]
@@ -74,13 +78,13 @@ class Audience:
     def tell(self, step: Step) -> None:
         """Say what a step changed and decided."""
         settled = tuple(step.settled)
-        if step.changed or step.reset or settled or step.peers:
+        if step.changed or step.reset or settled or step.peers or step.drafts:
             for table, reference in self._followers:
                 if (follower := reference()) is None:
                     continue
                 ids = step.changed.get(table, set()) if table is not None else set().union(*step.changed.values())
                 try:
-                    follower(Changes(frozenset(ids), step.reset, settled))
+                    follower(Changes(frozenset(ids), step.reset, settled, step.authors.get(table or "", {})))
                 except Exception:  # one follower's mistake is not the others'
                     log.exception("A follower of %s failed", table)
         for each in settled:

@@ -36,14 +36,16 @@ from .core.replica import Link, Replica
 from .core.view import Step
 from .dial import dial
 from .discovery import Finder
-from .io_thread import io_loop, spawn
+from .io_thread import io_loop, on_io_thread, spawn
 from .receipt import Receipt
+from .showing import Showing
 
 log = logging.getLogger("partysync")
 
 FIRST_DELAY, LAST_DELAY = 0.5, 30.0  # seconds between attempts to reconnect; doubles, full jitter
 PING_SECONDS = 10.0  # of silence before asking whether the room is still there
 SILENCE_SECONDS = 10.0  # without an answer before the line counts as dead
+UNDECIDED = 0.15  # seconds after which others are shown an edit that the room has not decided
 
 Dialled = tuple[WebSocketClientConnection, list[str | bytes | None]]  # a socket, and what has come out of it
 
@@ -86,7 +88,7 @@ class Connection:
         self._find = find
         self._party_hint = party_hint
         self._cache = cache
-        self._presence: dict[str, Any] = {}  # what we show of ourselves; the room forgets it with the connection
+        self._showing = Showing(replica)
         self._patience = 0.0  # seconds that a server on its way down asked for
         self._pid = os.getpid()
         self._socket: WebSocketClientConnection | None = None
@@ -160,8 +162,33 @@ class Connection:
     def present(self, state: dict[str, Any]) -> None:
         """Show ``state`` of ourselves to the others, as long as we are here."""
         self.check_usable()
-        self._presence = state
-        self._soon(self._send, [m.Presence(state)])
+        with self.lock:
+            self._showing.present(state)
+        self._show_soon()
+
+    def look(self, place: dict[str, Any] | None) -> None:
+        """Show where we are, as ``at`` in our presence: ``{"table": …, "id": …, "column": …}``; None is nowhere."""
+        with self.lock:
+            self._showing.look(place)
+        self._show_soon()
+
+    def draft(self, key: str, table: str, rows: dict[str, Any], *, mid: int = 0) -> None:
+        """Show others what ``rows`` would be (id -> column -> value, or None: deleted); none: it is over.
+
+        ``mid``: it is that mutation of ours now, and ends by itself when that is decided. Nobody is told what is too
+        large, or what comes when we show too much already.
+        """
+        with self.lock:
+            self._showing.draft(key, table, rows, mid)
+        self._show_soon()
+
+    def _show_soon(self) -> None:
+        """At once on the I/O thread, so that a draft goes before the push of its mutation."""
+        if on_io_thread():
+            self._show()
+        elif self.own and not self._closing:
+            with contextlib.suppress(RuntimeError):  # the loop has ended with the process
+                self._soon(self._show)
 
     def want(self, *, connected: bool) -> None:
         """Cut the line on purpose, or mend it."""
@@ -260,6 +287,7 @@ class Connection:
         turned = asyncio.ensure_future(self._turned.wait())
         try:
             with self.lock:
+                self._showing.dialled()
                 step = self.replica.opened(secrets.token_hex(8), time.time_ns() // 1_000_000)
             self._after(step)
             while not self._hang_up.done():
@@ -335,10 +363,27 @@ class Connection:
         for step in steps:
             self.audience.tell(step)
         self._send(pushes)
+        if pushes:
+            last = pushes[-1].mutations[-1].mid
+            self.loop.call_later(UNDECIDED, self._late, last)
         if self._socket is not None and self.replica.link is Link.LIVE:
             asked = [n for n in self._barriers if n not in self._asked]
             self._asked.update(asked)
             self._send([m.Barrier(n) for n in asked])
+
+    def _late(self, mid: int) -> None:
+        """By now our edits up to ``mid`` are decided, or others are shown them."""
+        if mid > self.replica.settled_mid:
+            with self.lock:
+                self._showing.late(mid)
+            self._show()
+
+    def _show(self) -> None:
+        """Send what the room has not been told of us. Only when live: before that, it would forget it."""
+        if self._socket is not None and self.replica.link is Link.LIVE:
+            with self.lock:
+                frames = self._showing.due()
+            self._send(frames)
 
     def _untold_steps(self) -> list[Step]:
         """What edits have changed since the last telling. Under the lock, so none is being made."""
@@ -363,18 +408,20 @@ class Connection:
         with self.lock:
             steps = self._untold_steps()
             self._to_cache(lambda cache: cache.settled(step, self.replica))
+            if step.renumbered:
+                self._showing.renumbered()
+            if any(isinstance(frame, m.Hello) for frame in step.send):
+                self._showing.greeted()
+                self._asked.clear()  # barriers of the conversation before
         for earlier in steps:
             self.audience.tell(earlier)
-        if any(isinstance(frame, m.Hello) for frame in step.send):
-            self._asked.clear()  # barriers of the conversation before
         self._send(step.send)
+        self._show()
         if step.based or step.rebased:
             with self.lock:
                 self._to_cache(lambda cache: cache.moved(step, self.replica))
         if self.replica.link is Link.LIVE and self.status != "live":
             self.trouble = None
-            if self._presence:
-                self._send([m.Presence(self._presence)])
             self._become("live")
         self.audience.tell(step)
         for barrier in step.barriers:

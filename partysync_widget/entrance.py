@@ -19,6 +19,7 @@ from .core.errors import NotConnected, ProtocolError, SchemaMismatch
 from .core.party import Main, Party
 from .core.replica import Replica
 from .discovery import finder
+from .palette import pick
 from .room import Room
 
 
@@ -48,7 +49,8 @@ def connect(
     if not 0 < len(room) <= 200 or not room.isprintable():
         raise ProtocolError("bad-room-name", f"A room's name is 1 to 200 printable characters, not {room!r:.80}.")
     kind, typed = _party(party)
-    replica = Replica(kind, os.urandom(8).hex(), user=user or _user_name(), typed=typed)
+    client = os.urandom(8).hex()
+    replica = Replica(kind, client, user=user or _user_name(), color=pick(client), typed=typed)
     hint = _hint(kind) if typed else ""
     kept = Cache(Path(cache), replica, room) if cache is not None else None
     connection = Connection(replica, room, finder(url, token), party_hint=hint, cache=kept)

@@ -41,6 +41,19 @@ def delete(tx: Transaction, table: str, id: str) -> None:
     tx.delete(table, id)
 
 
+def put_back(
+    tx: Transaction, table: str, rows: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None, int | None]]
+) -> int:
+    """Undo: of each ``(id, before, after, position)``, make what is still as ``after`` says as ``before`` says.
+
+    None stands for no row. What somebody else has written since stays. Returns how many rows were put back.
+    """
+    done = sum([tx.put_back(table, *row) for row in rows])
+    if rows and not done:
+        raise MutationRejected("changed-since", f"Somebody has changed it in {table} since, so it stays as it is.")
+    return done
+
+
 def batch(tx: Transaction, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]:
     """Several mutations as one: all of them, or none (R8)."""
     results = []
@@ -63,5 +76,5 @@ def add_column(tx: Transaction, table: str, column: Column) -> None:
 
 BUILT_IN: dict[str, Mutator] = {
     function.__name__: Mutator(function)
-    for function in (insert, insert_rows, update, upsert, delete, batch, create_table, add_column)
+    for function in (insert, insert_rows, update, upsert, delete, put_back, batch, create_table, add_column)
 }

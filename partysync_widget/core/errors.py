@@ -44,6 +44,7 @@ class MutationRejected(PartySyncError):
             "constraint",
             "mutator-raised",
             "bad-sql",
+            "changed-since",
             "too-large",
             "forbidden",
         }

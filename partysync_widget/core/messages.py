@@ -3,8 +3,8 @@ The frames: every message between a kernel and a room, one struct each, tagged b
 
 ::
 
-    up     hello  push  seen  presence  barrier  ping
-    down   welcome  delta  begin part end  peers  barrier  pong  error  bye
+    up     hello  push  seen  presence  draft  barrier  ping
+    down   welcome  delta  begin part end  peers  drafts  barrier  pong  error  bye
 
 A row travels as ``[position, id, value, …]``, its values in the order of the column names that stand beside it in the
 same frame, so a new column breaks nobody. ``position`` is the row's place in the order of insertion. Unknown fields
@@ -17,6 +17,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+
+PRESENCE_BYTES = 4096  # of one presence frame as JSON
+DRAFT_BYTES = 8192  # of one draft frame as JSON
+MOST_DRAFTS = 32  # that one session may have told and not ended
 
 PROTOCOL = 1  # raised with every change that an older side could not understand
 
@@ -46,12 +50,17 @@ class TableSpec(Struct, frozen=True, omit_defaults=True):
 
 
 class TableChange(Struct, omit_defaults=True):
-    """The net change of one table: rows as they are now, and ids that are gone."""
+    """The net change of one table: rows as they are now, and ids that are gone.
+
+    ``by``: the clients that wrote the ``put`` rows, one for each; one for all if it is the same; none where that is not
+    known (old versions, snapshots, many rows by several); an empty one where it is not known of that row.
+    """
 
     table: Name
     columns: list[str]
     put: list[list[Any]] = []
     gone: list[str] = []
+    by: list[str] = []
 
 
 class Result(Struct, omit_defaults=True):
@@ -129,6 +138,22 @@ class Presence(Struct, tag="presence"):
         yield self.state
 
 
+class Draft(Struct, tag="draft", omit_defaults=True):
+    """An undecided edit as others may see it: what the cells of ``rows`` would hold. Never stored (R11).
+
+    ``rows``: row id -> column -> value; None where the row would be deleted; none at all: this draft is over.
+    ``mid``: 0 while it is being typed; else it is that mutation of its client now, and ends in the delta that acks it.
+    """
+
+    key: Name
+    table: Name = ""
+    rows: dict[str, dict[str, Any] | None] = {}
+    mid: Count = 0
+
+    def free_values(self) -> Iterator[Any]:
+        yield self.rows
+
+
 class Barrier(Struct, tag="barrier", omit_defaults=True):
     """Up: tell me when all that I sent is decided. Down: it is, by ``version``, and you have been sent that."""
 
@@ -142,7 +167,7 @@ class Ping(Struct, tag="ping"):
     version: Count
 
 
-Up = Hello | Push | Seen | Presence | Barrier | Ping
+Up = Hello | Push | Seen | Presence | Draft | Barrier | Ping
 
 # --- down -----------------------------------------------------------------------------------------------------------
 
@@ -164,6 +189,7 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     known: bool = True
     reason: str = ""
     peers: dict[str, Peer] = {}
+    drafts: dict[str, list[Draft]] = {}  # by client, as in Drafts
 
 
 class Delta(Struct, tag="delta", omit_defaults=True):
@@ -208,6 +234,12 @@ class Peers(Struct, tag="peers"):
     peers: dict[str, Peer | None]
 
 
+class Drafts(Struct, tag="drafts"):
+    """What others are about to change, by client; the last draft of a key counts, one without rows is over."""
+
+    drafts: dict[str, list[Draft]]
+
+
 class Pong(Struct, tag="pong"):
     """I am here too, and ``version`` is the last that I sent you (R3)."""
 
@@ -231,4 +263,4 @@ class Bye(Struct, tag="bye", omit_defaults=True):
     after: float = 0.0
 
 
-Down = Welcome | Delta | Begin | Part | End | Peers | Barrier | Pong | Error | Bye
+Down = Welcome | Delta | Begin | Part | End | Peers | Drafts | Barrier | Pong | Error | Bye

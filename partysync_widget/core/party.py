@@ -24,7 +24,7 @@ from .messages import Column
 
 Durability = Literal["power", "process"]
 
-ROW_MUTATORS = ("insert", "insert_rows", "update", "upsert", "delete", "batch")
+ROW_MUTATORS = ("insert", "insert_rows", "update", "upsert", "delete", "put_back", "batch")
 TABLE_MUTATORS = ("create_table", "add_column")
 
 

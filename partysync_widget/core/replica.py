@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from itertools import chain, repeat
 
 from . import messages as m
 from .errors import FrameTooLarge, OutcomeUnknown, ProtocolError, SchemaMismatch
@@ -43,6 +44,7 @@ class Replica(View):
         self.color = color
         self.link = Link.IDLE
         self.peers: dict[str, m.Peer] = {}
+        self.drafts: dict[tuple[str, str], m.Draft] = {}  # of the others, by client and key
         self._spare = ""
         self._line = 0
         self._talking = ""  # the epoch of the welcome; the base is of it only once rows of it are here
@@ -85,7 +87,12 @@ class Replica(View):
         self.link = Link.IDLE
         self._forget_parts()
         self.peers = {}
-        return Step(peers=True)
+        told, self.drafts = self.drafts, {}
+        return Step(peers=True, drafts=bool(told))
+
+    def drafts_of(self, table: str) -> list[tuple[str, m.Draft]]:
+        """What others are about to change in ``table``, each with its client."""
+        return [(client, draft) for (client, _), draft in self.drafts.items() if draft.table == table]
 
     def ping(self) -> m.Ping:
         return m.Ping(self.cursor)
@@ -136,6 +143,8 @@ class Replica(View):
                 self._welcomed(frame, step)
             case m.Peers():
                 self._meet(frame, step)
+            case m.Drafts():
+                self._told(frame.drafts, step)
             case _ if self.link is Link.GREETING and not isinstance(frame, m.Pong):
                 pass  # of the conversation before this hello
             case m.Barrier() if frame.version == self.cursor:
@@ -155,9 +164,26 @@ class Replica(View):
         for client, peer in frame.peers.items():
             if peer is None:
                 self.peers.pop(client, None)
+                self._over([name for name in self.drafts if name[0] == client], step)
             elif client != self.client:
                 self.peers[client] = peer
         step.peers = True
+
+    def _told(self, drafts: dict[str, list[m.Draft]], step: Step) -> None:
+        for client, draft in ((client, draft) for client, some in drafts.items() for draft in some):
+            if not draft.rows:
+                self._over([(client, draft.key)], step)
+            elif client != self.client:
+                self.drafts[client, draft.key] = draft
+                step.drafts = True
+
+    def _over(self, names: list[tuple[str, str]], step: Step) -> None:
+        for name in names:
+            step.drafts |= self.drafts.pop(name, None) is not None
+
+    def _decided(self, acks: dict[str, int], step: Step) -> None:
+        """A draft ends with the frame that carries what became of it (R11)."""
+        self._over([name for name, draft in self.drafts.items() if 0 < draft.mid <= acks.get(name[0], 0)], step)
 
     def _resync(self, step: Step) -> None:
         """Something is missing: say what we hold, and be told the rest (R3)."""
@@ -186,6 +212,8 @@ class Replica(View):
             return
         self.limits, self.mutators = welcome.limits, frozenset(welcome.mutators)
         self.peers = {client: peer for client, peer in welcome.peers.items() if client != self.client}
+        self._over(list(self.drafts), step)
+        self._told(welcome.drafts, step)
         step.peers = True
         if welcome.known:
             self._talking, self.link = welcome.epoch, Link.WELCOMED
@@ -269,13 +297,29 @@ class Replica(View):
             self._advance([delta], step)
         else:
             self.replace(building, self._talking, end, step)
+            self._decided(end.acks, step)
             self._arrived()
 
     def _advance(self, deltas: list[m.Delta], step: Step) -> None:
         if deltas and self.advance(deltas, step):
+            for delta in deltas:
+                self._decided(delta.acks, step)
+                self._signed(delta.tables, step)
             self._arrived()
         elif deltas:
             self._refetch(step)
+
+    def _signed(self, changes: list[m.TableChange], step: Step) -> None:
+        """Which others wrote what has changed."""
+        for change in changes:
+            authors = step.authors.pop(change.table, {})
+            if not authors and change.by in ([], [self.client]):
+                continue
+            by = repeat(change.by[0]) if len(change.by) == 1 else chain(change.by, repeat(""))
+            authors.update(zip((row[1] for row in change.put), by, strict=False))
+            for id in change.gone:
+                authors.pop(id, None)
+            step.authors[change.table] = {id: by for id, by in authors.items() if by not in ("", self.client)}
 
     def _arrived(self) -> None:
         self._resyncs = 0

@@ -184,6 +184,14 @@ class Store:
             return self.execute(f"{entry.select} ORDER BY t.rowid LIMIT ?", (most,)).fetchall()
         return self.execute(f"{entry.select} WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?", (after, most)).fetchall()
 
+    def has_index(self, name: str) -> bool:
+        """Whether ``make_index`` has made it here."""
+        return bool(self.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ?", (name,)).get)
+
+    def make_index(self, name: str, table: str, expression: str) -> None:
+        """An index of ours over a column of a party's table: it only makes reading quicker."""
+        self.execute(f"CREATE INDEX {ddl.quote(name)} ON {ddl.quote(table)} ({expression})")
+
     def touched(self, since: int) -> dict[str, set[str]]:
         """Ids of the rows that were changed after version ``since``, by table."""
         found = {}

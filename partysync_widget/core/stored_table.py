@@ -59,6 +59,16 @@ class StoredTable:
     def delete_sql(self) -> str:
         return f"DELETE FROM {quote(self.spec.name)} WHERE id = ?"
 
+    @cached_property
+    def free_sql(self) -> str:
+        """Whether no row stands at a position."""
+        return f"SELECT count(*) = 0 FROM {quote(self.spec.name)} WHERE rowid = ?"
+
+    @cached_property
+    def move_sql(self) -> str:
+        """To a position, by id."""
+        return f"UPDATE {quote(self.spec.name)} SET rowid = ? WHERE id = ?"
+
     def insert_sql(self, names: tuple[str, ...]) -> str:
         return self._cached(("INSERT", *names), f"INSERT INTO {quote(self.spec.name)} ({{}}) VALUES ({{}})")
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .store import Store
     from .stored_table import StoredTable
 
+# Nobody is put back beyond it: rows that come after must still find a place that SQLite and a browser count exactly.
+LAST_POSITION = 2**52
+
 
 class Transaction:
     """One mutation while it runs. ``user`` is who made it, ``guess`` is true in a kernel and false in the room."""
@@ -88,6 +91,37 @@ class Transaction:
     def delete(self, table: str, id: str, /) -> None:
         """Delete the row. One that is gone already is no error: two people may delete it at once."""
         self._store.execute(self._store.table(table).delete_sql, (id,))
+
+    def put_back(
+        self, table: str, id: str, before: dict[str, Any] | None, after: dict[str, Any] | None, position: int | None, /
+    ) -> bool:
+        """Make what is still as ``after`` says as ``before`` says, None being no row. Whether anything was."""
+        entry = self._store.table(table)
+        row = self._store.fetch(table, [id]).get(id)
+        if row is None:
+            if before is None or after is not None:
+                return False
+            self._insert_at(entry, position, {**before, "id": id})
+            return True
+        if after is None:
+            return False
+        now = {"id": id, **dict(zip(entry.names, row[2:], strict=True))}
+        still = [name for name, value in after.items() if coerce(entry.column(name), value) == now[name]]
+        if before is None:
+            if len(still) == len(after):
+                self.delete(table, id)
+            return len(still) == len(after)
+        values = {name: before[name] for name in still if name in before and name != "id"}
+        if values:
+            self.update(table, id, **values)
+        return bool(values)
+
+    def _insert_at(self, entry: StoredTable, position: int | None, values: dict[str, Any]) -> None:
+        """In the place it had among the rows, if that is free."""
+        self.insert(entry.spec.name, **values)
+        fits = position is not None and 0 < position < LAST_POSITION
+        if fits and self._store.execute(entry.free_sql, (position,)).get:
+            self._store.execute(entry.move_sql, (position, values["id"]))
 
     def create_table(self, spec: TableSpec) -> None:
         """Make a table; nothing to do when it is there with these very columns."""

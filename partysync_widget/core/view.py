@@ -22,6 +22,7 @@ import apsw
 import msgspec
 
 from . import messages as m
+from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
 from .party import Party
 from .store import Store
@@ -66,6 +67,8 @@ class Step:
     rebased: bool = False  # the base was replaced as a whole
     renumbered: bool = False  # what is pending has got other mids
     peers: bool = False
+    drafts: bool = False
+    authors: dict[str, dict[str, str]] = field(default_factory=dict)  # by table and row: which other wrote it
     barriers: list[m.Barrier] = field(default_factory=list)
     rewound: str = ""  # why the room's history is not the one we knew (R10)
     ended: m.Error | m.Bye | None = None
@@ -75,6 +78,10 @@ class Step:
 def weight(name: str, args: dict[str, Any]) -> int:
     """Bytes of a mutation in a frame, at most, whichever format it takes."""
     return max(len(msgspec.json.encode(args)), len(msgspec.msgpack.encode(args))) + len(name) + FRAME_OVERHEAD
+
+
+def _wired(spec: m.TableSpec, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {column.name: wire(column, value) for column, value in zip(spec.columns, row[2:], strict=True)}
 
 
 class View:
@@ -107,6 +114,38 @@ class View:
     def pending_rows(self) -> dict[str, set[str]]:
         """Ids of the rows that an undecided edit of ours touches, by table."""
         return self.view.touched(self.cursor) if self.pending else {}
+
+    def rows_of(self, pending: Pending, most: int) -> dict[str, dict[str, dict[str, Any] | None]]:
+        """The rows that an undecided edit was the last to touch, by table and id, as they would be: at most so many.
+
+        Values by column, as they travel; None for a row that it deletes. Nothing if it shows nothing.
+        """
+        store, found = self.view, {}
+        version = self.cursor + 1 + self.pending.index(pending)
+        query = "SELECT id FROM _partysync_rows WHERE tbl = ? AND version = ? LIMIT ?"
+        for name, entry in store.tables.items():
+            ids = [id for (id,) in store.execute(query, (entry.key, version, most))]
+            rows = store.fetch(name, ids)
+            if ids:
+                found[name] = {id: _wired(entry.spec, rows[id]) if id in rows else None for id in ids}
+        return found
+
+    def index(self, name: str, table: str, expression: str) -> None:
+        """Make sorting ``table`` by an expression quick, from now on. Kept with the base, so no rebase takes it away.
+
+        Not while an edit of ours that made the table, or a column of it, is undecided: the base has nothing to index.
+        """
+        if self.view.has_index(name) or self.view.table(table).version > self.cursor:
+            return
+        with self._moving():
+            self._to_base()
+            self.store.make_index(name, table, expression)
+            self._replay()
+
+    @property
+    def verbs(self) -> list[str]:
+        """Names of the mutators that the room takes, as far as is known."""
+        return sorted(self.mutators if self.mutators is not None else [*self.party.mutators, *self.party.built_in])
 
     @property
     def next_mid(self) -> int:

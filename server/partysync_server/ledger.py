@@ -30,7 +30,10 @@ from partysync_widget.core.party import Party
 from partysync_widget.core.refusals import STORAGE_ERRORS
 from partysync_widget.core.store import Store
 
+from .authors import Authors
+
 KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
+SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more by several nobody is told
 DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
 
 CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
@@ -73,6 +76,7 @@ class Ledger:
                 self._connection.close()
                 raise
         self._closed = False
+        self._authors = Authors()
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
 
@@ -140,6 +144,7 @@ class Ledger:
                     (client, mutation.mid, version, msgspec.json.encode(result).decode()),
                 )
         self.version = version
+        self._authors.add(version, client)
         self._last[client] = mutation.mid
         self._turn[client] = owner
         return Verdict.DECIDED
@@ -216,15 +221,33 @@ class Ledger:
 
     def delta(self, base: int) -> m.Delta:
         """Everything decided after ``base``, as one frame. The caller has compared ``base`` with the horizon."""
+        tables = self.store.changes_since(base)
+        for change in tables:
+            change.by = self._by(change, base)
         return m.Delta(
             epoch=self.epoch,
             base=base,
             version=self.version,
-            tables=self.store.changes_since(base),
+            tables=tables,
             schema=self.store.schema_since(base),
             acks=self.acks(base),
             results=self.results("version > ?", base),
         )
+
+    def _by(self, change: m.TableChange, base: int) -> list[str]:
+        """Who wrote the rows that were put, as ``TableChange.by`` has it."""
+        if not change.put:
+            return []
+        if alone := self._authors.of_all_after(base):
+            return [alone]
+        if len(change.put) > SIGNED_ROWS or not self._authors.of(self.version):
+            return []
+        query = "SELECT id, version FROM _partysync_rows WHERE tbl = ? AND version > ? AND dead = 0"
+        versions = dict(self.store.execute(query, (self.store.table(change.table).key, base)))
+        by = [self._authors.of(versions[row[1]]) for row in change.put]
+        if len(set(by)) > 1:
+            return by
+        return by[:1] if by[0] else []
 
     def acks(self, base: int) -> dict[str, int]:
         """How far each client is whose mutations were decided after ``base``."""

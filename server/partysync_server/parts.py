@@ -25,6 +25,7 @@ def in_parts(changes: list[m.TableChange], schema: list[m.TableSpec], format: Fo
             piece = m.TableChange(change.table, change.columns, [], change.gone[start : start + most])
             frames.append(encode(m.Part([piece]), format))
         for start in range(0, len(change.put), most):
-            piece = m.TableChange(change.table, change.columns, change.put[start : start + most])
+            by = change.by if len(change.by) == 1 else change.by[start : start + most]
+            piece = m.TableChange(change.table, change.columns, change.put[start : start + most], by=by)
             frames.append(encode(m.Part([piece]), format))
     return frames

@@ -5,8 +5,8 @@ No sockets, threads or clocks here. Frames go in by ``receive``; ``turn`` decide
 it durable, ``published`` lets it be told; ``frames`` says what a session is to be sent next, computed from what it was
 last sent. Between ``turn`` and ``published`` nothing undecided gets out (R9).
 
-``turn`` and ``commit`` may run in another thread. Until ``published``, only ``join``, ``leave`` and ``receive`` may be
-called beside them: what both touch are deques, whose ends are safe to use from two sides.
+``turn`` and ``commit`` may run in another thread. Until ``published``, only ``join``, ``leave``, ``receive`` and
+``ephemera`` may be called beside them: what both touch are deques, whose ends are safe to use from two sides.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, encode
 from partysync_widget.core.party import Party
 
+from .ephemera import Ephemera
 from .ledger import Ledger, Verdict
 from .parts import PART_BYTES, in_parts
 from .session import Session
@@ -26,7 +27,6 @@ from .snapshot import Reading, Snapshot
 
 TURN_MUTATIONS = 512  # at most, so that nobody waits long for a commit
 QUEUED_MUTATIONS = 50_000  # waiting for a turn; whoever brings more is told to come back
-PRESENCE_BYTES = 4096
 MOST_BARRIERS = 256  # that one session waits for
 LIMITS = m.Limits(frame=1 << 20, mutations=256)
 
@@ -49,6 +49,7 @@ class Room:
         self.limits = limits
         self.sessions: dict[Session, None] = {}  # an ordered set
         self.by_client: dict[str, Session] = {}
+        self.told = Ephemera(self.by_client)
         self._queue: deque[Queued] = deque()
         self._turn: list[Queued] = []
         self._seen: deque[Session] = deque()  # whose results may be forgotten, up to what they have seen
@@ -65,9 +66,10 @@ class Room:
     def leave(self, session: Session) -> None:
         """The connection is gone; what it pushed is still decided, what it showed of itself is not (R11)."""
         self.sessions.pop(session, None)
+        self.told.forget(session)
         if self.by_client.get(session.client) is session:
             del self.by_client[session.client]
-            self._tell_peers(session.client, None)
+            self.told.peer(session.client, None)
 
     def receive(self, session: Session, frame: m.Up) -> None:
         """Take one frame. A wrong one ends its session, and nobody else's."""
@@ -76,6 +78,7 @@ class Room:
         match frame:
             case m.Hello():
                 session.hello, session.live, session.reading = frame, False, None
+                self.told.forget(session)
             case _ if not session.client and session.hello is None:
                 session.end(m.Error("protocol", "The first frame must be hello.", "never"))
             case m.Push():
@@ -91,13 +94,9 @@ class Room:
             case m.Ping():
                 session.pong = True
             case m.Presence():
-                if len(encode(frame, "json")) > PRESENCE_BYTES:
-                    text = f"What you show of yourself is over {PRESENCE_BYTES} bytes."
-                    session.end(m.Error("too-large", text, "never"))
-                else:
-                    session.presence(frame.state)
-                    if session.client:
-                        self._tell_peers(session.client, session.peer)
+                self.told.present(session, frame)
+            case m.Draft():
+                self.told.draft(session, frame)
 
     def _has_seen(self, session: Session, mid: int) -> None:
         """Its results up to ``mid`` may go, in the next turn. One line per session, however often it says so."""
@@ -155,6 +154,8 @@ class Room:
     def published(self) -> None:
         """The turn is durable: from now on it may be told."""
         self._decided += len(self._turn)
+        for client in {queued.client for queued in self._turn}:
+            self.told.decided(client, self.ledger.last_mid(client))
         self._turn.clear()
         self._deltas.clear()
 
@@ -168,9 +169,11 @@ class Room:
         self._turn.clear()
         self._deltas.clear()
         self._snapshots.clear()
+        for client in self.by_client:
+            self.told.decided(client, ledger.last_mid(client))
         for session in self.sessions:
             if session.reading is not None:
-                session.reading = Reading(self._snapshot(session.format), session.client)
+                self._read(session, session.reading.since)
 
     # --- out ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +186,9 @@ class Room:
             return [*out, encode(session.ended, session.format)]
         held = session.reading.snapshot.version if session.reading else session.cursor
         if (session.reading or session.live) and held < self.ledger.horizon:  # too slow: deletions are forgotten (R4)
-            session.live, session.reading = False, Reading(self._snapshot(session.format), session.client)
+            session.live = False
+            self._read(session, session.reading.since if session.reading else session.cursor)
+        out += self.ephemera(session)  # a draft that a delta ends comes before it (R11)
         if session.reading is not None:
             frames, done = session.reading.step(self.ledger)
             out += frames
@@ -194,10 +199,11 @@ class Room:
             session.cursor = self.ledger.version
         if session.live:
             out += self._answers(session)
-        if session.client and session.peers and session.hello is None:
-            out.append(encode(m.Peers(session.peers), session.format))
-            session.peers = {}
         return out
+
+    def ephemera(self, session: Session) -> list[bytes]:
+        """Of that, what is no data (R11). It asks no ledger, and may be called beside a turn."""
+        return self.told.frames(session)
 
     def _answers(self, session: Session) -> list[bytes]:
         out = []
@@ -228,9 +234,10 @@ class Room:
             known=not reason,
             reason=reason,
             peers={client: each.peer for client, each in self.by_client.items()},
+            drafts=self.told.welcomed(session),
         )
+        session.decided = welcome.last_mid
         out = [encode(welcome, session.format)]
-        session.peers = {}
         if reason:
             return out  # the client takes a new id, and greets again
         if hello.settled:
@@ -239,7 +246,7 @@ class Room:
             out += self._delta(hello.version, session.format)
             session.cursor, session.live = self.ledger.version, True
         else:
-            session.reading = Reading(self._snapshot(session.format), hello.client)
+            self._read(session, self.ledger.version)
         return out
 
     def _refuse(self, session: Session, hello: m.Hello) -> m.Error | None:
@@ -268,17 +275,18 @@ class Room:
         """From here on the session speaks for that client; an older session that did is over."""
         if self.by_client.get(session.client) is session and session.client != hello.client:
             del self.by_client[session.client]
-            self._tell_peers(session.client, None)
+            self.told.peer(session.client, None)
         older = self.by_client.get(hello.client)
         if older is not None and older is not session:
             text = "The same client has connected again. Two live objects must not share one id; connect anew."
             older.end(m.Error("replaced", text, "never"))
+            self.told.forget(older)
         if session.client != hello.client:
             session.seen = 0
         session.client, session.line = hello.client, hello.line
         session.peer = m.Peer(hello.name, hello.color, session.peer.state)
         self.by_client[hello.client] = session
-        self._tell_peers(hello.client, session.peer)
+        self.told.peer(hello.client, session.peer)
 
     def _unknown(self, hello: m.Hello) -> str:
         """Why this history does not contain what the client has seen; empty if it does (R10)."""
@@ -303,6 +311,9 @@ class Room:
             self._deltas[base, format] = frames
         return frames
 
+    def _read(self, session: Session, since: int) -> None:
+        session.reading = Reading(self._snapshot(session.format), session.client, since)
+
     def _snapshot(self, format: Format) -> Snapshot:
         found = self._snapshots.get(format)
         if found is None or not found.fresh(self.ledger):
@@ -312,8 +323,3 @@ class Room:
     def forget_snapshots(self) -> None:
         """Give their memory back; whoever is in the middle of one keeps it."""
         self._snapshots.clear()
-
-    def _tell_peers(self, client: str, peer: m.Peer | None) -> None:
-        for other in self.by_client.values():
-            if other.client != client:
-                other.peers[client] = peer

@@ -5,10 +5,11 @@ Rooms that are open: each driven by one task, opened when somebody comes and clo
 
     receive ─▶ [queue] ─▶ turn ─▶ commit (fsync) ─▶ published ─▶ pump sessions
     event loop  ▲         └─ worker thread ──┘       event loop │
-                └────────── the next turn gathers ◀─────────────┘
+                └────────── the next turn gathers ◀─────────────┘        ephemera: pumped at any time
 
 A turn and its commit run in a worker thread, so that a long one (a load, a party's slow mutator) delays its own room
-and no other (docs/decisions/turn-on-a-worker.md). Meanwhile nothing else touches the ledger.
+and no other (docs/decisions/turn-on-a-worker.md). Meanwhile nothing else touches the ledger; presence and drafts need
+none, and are told all the same (R11).
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class OpenRoom:
         self._writing: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._deciding = False  # the ledger is a worker's
+        self._stirred = False  # ephemera are about to be told
         self._closing = False
         self._work = asyncio.Event()
         self._driver = asyncio.create_task(self._drive())
@@ -75,15 +77,24 @@ class OpenRoom:
         self.room.leave(session)
         if not self.wires:
             self.empty_since = time.monotonic()
-        self._work.set()
+        self.wake()
 
     def receive(self, session: Session, frame: m.Up) -> None:
         if not self._closing:
             self.room.receive(session, frame)
-            self._work.set()
+            self.wake()
 
     def wake(self) -> None:
         self._work.set()
+        if self._deciding and self.room.told.stirred and not self._stirred:
+            self._stirred = True
+            asyncio.get_running_loop().call_soon(self._stir)  # once for all that came at the same time
+
+    def _stir(self) -> None:
+        """The driver waits for a turn; ephemera do not."""
+        self._stirred = False
+        if self._deciding:
+            self._pump_all()
 
     async def _drive(self) -> None:
         while not self.broken and not (self._closing and not self.room.waiting):
@@ -148,25 +159,25 @@ class OpenRoom:
     # --- sending --------------------------------------------------------------------------------------------------
 
     def _pump_all(self) -> None:
+        self.room.told.stirred = False
         # Whoever has said hello first: it changes what the others are owed.
         for session in sorted(self.wires, key=lambda each: each.hello is None):
             self._pump(session)
 
     def _pump(self, session: Session) -> None:
-        """Send a session what it is owed, unless it is still taking the last (R12) or the ledger is busy."""
-        if self._deciding or session in self._writing or session not in self.wires:
+        """Send a session what it is owed, unless it is still taking the last (R12); only ephemera beside a turn."""
+        if session in self._writing or session not in self.wires:
             return
         try:
-            frames = self.room.frames(session)
+            frames = self.room.ephemera(session) if self._deciding else self.room.frames(session)
         except Exception:  # what is wrong with one session's frames ends that session
             log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
             session.end(m.Error("storage", MISTAKE, "backoff"))
-            frames = self.room.frames(session)
+            frames = [] if self._deciding else self.room.frames(session)
         if frames:
+            last = session.ended is not None and not self._deciding  # a worker may end it at any moment
             self._writing.add(session)
-            task = asyncio.create_task(
-                self._write(session, self.wires[session], frames, last=session.ended is not None)
-            )
+            task = asyncio.create_task(self._write(session, self.wires[session], frames, last=last))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

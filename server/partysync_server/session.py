@@ -34,6 +34,10 @@ class Session:
     barriers: list[tuple[int, int]] = field(default_factory=list)  # (n, how many mutations came before it)
     pong: bool = False
     peers: dict[str, m.Peer | None] = field(default_factory=dict)  # to be told; the last one counts
+    decided: int = 0  # of its client's mutations, as far as is durable
+    drafts: dict[str, m.Draft] = field(default_factory=dict)  # its own, by key
+    told: set[tuple[str, str]] = field(default_factory=set)  # drafts of others that it was sent and that are not over
+    untold: dict[tuple[str, str], m.Draft] = field(default_factory=dict)  # those to be told; the last one counts
     ended: m.Error | m.Bye | None = None  # to be told last
 
     def end(self, frame: m.Error | m.Bye) -> None:

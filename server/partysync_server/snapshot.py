@@ -62,10 +62,11 @@ class Snapshot:
 
 @dataclass
 class Reading:
-    """How far one session is in a snapshot."""
+    """How far one session is in a snapshot. ``since``: the version up to which it knows whose mutations are decided."""
 
     snapshot: Snapshot
     client: str
+    since: int
     next: int = field(default=-1)
 
     def step(self, ledger: Ledger) -> tuple[list[bytes], bool]:
@@ -80,6 +81,6 @@ class Reading:
             return [part], False
         since = ledger.store.changes_since(self.snapshot.version)
         last = in_parts(since, ledger.store.schema_since(self.snapshot.version), format)
-        acks = {self.client: ledger.last_mid(self.client)}
+        acks = {**ledger.acks(self.since), self.client: ledger.last_mid(self.client)}
         end = m.End(ledger.version, acks, ledger.results("client = ?", self.client), self.next + len(last))
         return [*last, encode(end, format)], True

@@ -16,8 +16,10 @@ from random import Random
 from partysync_server.ledger import Ledger
 from partysync_server.room import Room
 from partysync_widget.core import messages as m
+from partysync_widget.core.codec import decode_down
 from partysync_widget.core.party import Party
 from tests.convergence.checks import check_file, check_push
+from tests.convergence.drafts import Sending, Told
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
 
@@ -40,6 +42,7 @@ class Host:
         self.history = History([BLANK[party.name]])
         self.lines: list[Line] = []
         self.phase = "idle"
+        self.drafting = False  # people type, and are told so beside a turn
         self._folder, self._party, self._limits, self._keep = folder, party, limits, keep
         self._book = book
         self._files = 0
@@ -57,6 +60,7 @@ class Host:
         ledger = Ledger(path, self._party, self.epoch)
         self.room = Room(self._party, self._sparing(ledger), limits=self._limits)
         self.phase, self._durable = "idle", self.history.version
+        self.told, self._published = Told(), self.history.version
         self.histories[self.epoch] = self.history
         check_file(self)
 
@@ -130,6 +134,7 @@ class Host:
         self.lines.remove(line)
         line.there = False
         line.up.clear()
+        self.told.leaves(line)
         self.room.leave(line.session)
 
     def receive(self, line: Line, most: int) -> None:
@@ -137,8 +142,16 @@ class Host:
         while line.up and most > 0:
             most -= 1
             frame, waiting = line.heard(), len(self.room._queue)
+            self._note(line, frame)
             self.room.receive(line.session, frame)
             check_push(self, frame, len(self.room._queue) - waiting)
+
+    def _note(self, line: Line, frame: m.Up) -> None:
+        if line.session.ended is None and isinstance(frame, m.Hello):
+            self.told.leaves(line)
+            line.greeting = frame.client
+        elif line.session.ended is None and isinstance(frame, m.Draft):
+            self.told.says(line, frame, self.history, self._published)
 
     def turn(self, most: int) -> None:
         taken = iter(range(most - 1))
@@ -164,11 +177,17 @@ class Host:
         self._lose_turn()
         self.room.recover(self._sparing(Ledger(path, self._party, self.epoch)))
         self.phase = "idle"
+        self._tell_published()
         check_file(self)
+
+    def _tell_published(self) -> None:
+        self._published = self.history.version
+        self.told.published(self.history, self._published)
 
     def publish(self) -> None:
         self.room.published()
         self.phase = "idle"
+        self._tell_published()
         if self.history.version % 4 == 0:
             self.room.ledger.checkpoint()
         if self.history.version % 7 == 0:
@@ -186,12 +205,21 @@ class Host:
             self._pump(line)
 
     def _pump(self, line: Line) -> None:
-        """Nothing if the line is full, or a turn is under way."""
-        if self.phase == "idle" and len(line.down) < line.window:
-            frames = self.room.frames(line.session)
-            if line.here:
-                line.down.extend(frames)
-            if line.session.ended is not None:
+        """Nothing if the line is full; beside a turn, no more than what is no data."""
+        if len(line.down) < line.window and (self.phase == "idle" or self.drafting):
+            idle = self.phase == "idle"
+            frames = self.room.frames(line.session) if idle else self.room.ephemera(line.session)
+            if idle and line.greeting and frames and isinstance(decode_down(frames[0], line.format), m.Welcome):
+                self.told.introduced(line, line.greeting)
+                line.greeting = ""
+            if line.session.ended is not None:  # it is told why, and nothing else
+                line.carry(frames, Sending(None, self.history))
+            elif not frames:
+                self.told.check_nothing_owed(line, line.mark, self.history, self._published)
+            else:
+                line.mark = self.told.mark(line)
+                line.carry(frames, Sending(line.mark, self.history))
+            if idle and line.session.ended is not None:
                 self.leave(line)
 
     def advance(self, random: Random) -> None:

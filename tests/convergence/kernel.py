@@ -5,6 +5,7 @@ The book is kept without looking at the replica, so that the two can be compared
 """
 
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import apsw
@@ -15,6 +16,7 @@ from partysync_widget.core.party import Party
 from partysync_widget.core.replica import Link, Replica, Settled, Step
 from tests.convergence import checks
 from tests.convergence.checks import Shown
+from tests.convergence.drafts import check_held, draft
 from tests.convergence.host import Host
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
@@ -57,6 +59,8 @@ class Kernel:
         self.based = False  # it has been told something
         self.rewound = False  # it was told that its history is gone, and has no new base yet
         self.ever_rewound = False
+        self.told_of = self.history  # in which the room decided what this kernel was last told
+        self.welcomed = 0  # the version of the last welcome: everything up to it is known to be decided
         self.barriers: dict[int, int] = {}  # asked on this line: how many mids had been made by then
         self.asked = 0
         self.shown: Shown = checks.look(self.replica.view)
@@ -111,6 +115,7 @@ class Kernel:
         self.line, self.pinged, self.silence = None, False, 0
         self.barriers.clear()
         self.took(self.replica.closed())
+        check_held(self.label, self.replica, None, self.told_of, 0)
 
     def push(self) -> None:
         if self.line is not None:
@@ -137,6 +142,11 @@ class Kernel:
         if self.line is not None:
             self.line.send([m.Presence(state)])
 
+    def type(self, random: Random) -> None:
+        """A draft, of one kind or another (R11)."""
+        if self.line is not None and self.replica.link is Link.LIVE:
+            self.line.send([draft(random, self.replica)])
+
     def ask(self) -> None:
         """A barrier: tell me when all that I sent is decided."""
         if self.line is not None and self.replica.link is Link.LIVE:
@@ -154,8 +164,11 @@ class Kernel:
             if not line.there:
                 self.hang_up()
             return
-        frames = line.told(most)
+        frames, sending = line.told(most)
+        self.told_of = sending.history
         for frame in frames:
+            if isinstance(frame, m.Welcome):
+                self.welcomed = frame.version
             if isinstance(frame, m.Begin):
                 self.promised = frame.epoch
         self.pinged, self.silence = False, 0
@@ -169,6 +182,8 @@ class Kernel:
             book[edit.client, edit.mid] = edit.number
         line.send(step.send)
         self.took(step, exact=self.compares and moves(frames) <= 1)
+        known = self.replica.cursor if self.replica.link is Link.LIVE else self.welcomed
+        check_held(self.label, self.replica, sending.mark, self.told_of, known)
         if any(isinstance(frame, m.Hello) for frame in step.send):
             self.barriers.clear()  # an answer to one may be passed over; whoever waits must ask again
             line.mending = True

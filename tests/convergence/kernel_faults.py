@@ -172,6 +172,47 @@ def a_step_forgets_rows_that_were_only_guessed(monkeypatch):
     monkeypatch.setattr(Replica, "_pending_now", lambda replica: {})
 
 
+def a_draft_is_shown_beside_its_row(monkeypatch):
+    """R11: nothing ends it when it is committed."""
+    monkeypatch.setattr(Replica, "_decided", lambda replica, acks, step: None)
+
+
+def an_ack_ends_everybody_s_drafts(monkeypatch):
+    """R11: acks are not told apart by client."""
+    decided = Replica._decided
+
+    def deaf(replica, acks, step):
+        most = max(acks.values(), default=0)
+        decided(replica, {client: most for client, _ in replica.drafts}, step)
+
+    monkeypatch.setattr(Replica, "_decided", deaf)
+
+
+def drafts_outlive_the_line(monkeypatch):
+    """R11."""
+    closed = Replica.closed
+
+    def kept(replica):
+        drafts = dict(replica.drafts)
+        step = closed(replica)
+        replica.drafts = drafts
+        return step
+
+    monkeypatch.setattr(Replica, "closed", kept)
+
+
+def a_welcome_ends_no_drafts(monkeypatch):
+    """R11: those that were over before a kernel greeted again stay."""
+    welcomed = Replica._welcomed
+
+    def adding(replica, frame, step):
+        drafts = dict(replica.drafts)
+        welcomed(replica, frame, step)
+        replica.drafts = {**drafts, **replica.drafts}
+
+    monkeypatch.setattr(Replica, "_welcomed", adding)
+
+
 KERNEL_FAULTS = [
     a_frame_need_not_fit,
     a_heartbeat_says_nothing,
@@ -189,4 +230,8 @@ KERNEL_FAULTS = [
     an_id_outlives_its_history,
     edits_that_were_sent_are_not_sent_again,
     a_step_forgets_rows_that_were_only_guessed,
+    a_draft_is_shown_beside_its_row,
+    an_ack_ends_everybody_s_drafts,
+    drafts_outlive_the_line,
+    a_welcome_ends_no_drafts,
 ]

@@ -8,9 +8,11 @@ from random import Random
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, decode_down, decode_up, encode
+from tests.convergence.drafts import Mark, Sending
 
 # What may be lost in silence. A begin is not among them: the parts of two snapshots that are as many as those of one
-# would be taken for it. Barriers are not, for nothing tells whoever waits that it was answered.
+# would be taken for it. Barriers are not, for nothing tells whoever waits that it was answered; nor are drafts, for
+# nothing tells whoever holds one that it was over.
 LOSABLE = (m.Welcome, m.Delta, m.Part, m.End, m.Peers, m.Pong)
 
 
@@ -24,6 +26,9 @@ class Line:
         self.session = Session(owner="somebody", format=format)
         self.up: deque[bytes] = deque()
         self.down: deque[bytes] = deque()
+        self.sendings: deque[Sending] = deque()  # beside each of these
+        self.mark: Mark = {}  # of the last sending
+        self.greeting = ""  # whose hello waits for its welcome
         self.said: list[bytes] = []  # everything that was ever sent up
         self.here = True  # the kernel's end is open
         self.there = True  # the room's end is open
@@ -41,14 +46,23 @@ class Line:
         """The next that reaches the room."""
         return decode_up(self.up.popleft(), self.format)
 
-    def told(self, most: int) -> list[m.Down]:
-        """What reaches the kernel."""
-        return [decode_down(self.down.popleft(), self.format) for _ in range(min(most, len(self.down)))]
+    def carry(self, frames: list[bytes], sending: Sending) -> None:
+        """The room sends these, together."""
+        if self.here:
+            self.down.extend(frames)
+            self.sendings.extend([Sending(None, sending.history)] * (len(frames) - 1) + [sending])
+
+    def told(self, most: int) -> tuple[list[m.Down], Sending]:
+        """What reaches the kernel, and what stands beside the last of it."""
+        most = min(most, len(self.down))
+        frames = [decode_down(self.down.popleft(), self.format) for _ in range(most)]
+        return frames, [self.sendings.popleft() for _ in range(most)][-1]
 
     def cut(self, random: Random) -> None:
         """The kernel's end is gone; some of what it sent still arrives. The room has not noticed."""
         self.here = False
         self.down.clear()
+        self.sendings.clear()
         for _ in range(random.randint(0, len(self.up))):
             self.up.pop()
 
@@ -59,7 +73,7 @@ class Line:
 
     def drop(self, place: int) -> None:
         """Lose one frame, and nothing else."""
-        del self.down[place]
+        del self.down[place], self.sendings[place]
         self.lossy = False
 
     def repeat(self, random: Random) -> None:
@@ -73,3 +87,4 @@ class Line:
         """Something between the two holds the kernel's end through a restart, and says all it has heard once more."""
         self.session = Session(owner="somebody", format=self.format)
         self.up = deque(self.said)
+        self.mark, self.greeting = {}, ""

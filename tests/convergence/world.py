@@ -34,8 +34,9 @@ ROUNDS = 60  # in which everything must come to rest
 class World:
     """See the module. ``run`` raises whatever is broken; ``trace`` tells what was done before."""
 
-    def __init__(self, seed: int, folder: Path, *, shared_id: bool = False) -> None:
+    def __init__(self, seed: int, folder: Path, *, shared_id: bool = False, drafts: bool = True) -> None:
         self.random = Random(seed)
+        self.typing = Random(f"drafts {seed}")  # of its own, so that a story without drafts is what it was
         self.trace: deque[str] = deque(maxlen=40)
         self.moves = 0
         self.book: dict[tuple[str, int], int] = {}  # which edit a (client, mid) is
@@ -62,6 +63,7 @@ class World:
         if limits.mutations > 5:  # one push must always find room
             self.numbers[room_module, "QUEUED_MUTATIONS"] = 1000
         self.host = Host(folder, self.party, limits, chance.choice((2, 6, 1000)), self.book)
+        self.host.drafting = drafts and self.typing.random() < 0.7
         self.kernels: list[Kernel] = []
         self.menu = self._menu()
 
@@ -109,6 +111,7 @@ class World:
                 self.moves += 1
                 self.trace.append(what.__name__)
                 what()
+                self.type()
             self.rest()
             if self.lossy:
                 self.lose_the_last()
@@ -151,6 +154,11 @@ class World:
         self.trace.append(f"{kernel.label} {'makes' if made else 'is refused'} {name} {args}")
         if self.random.random() < 0.5:
             kernel.push()
+
+    def type(self) -> None:
+        """Somebody types, or not."""
+        if self.host.drafting and self.typing.random() < 0.5:
+            self.typing.choice(self.kernels).type(self.typing)
 
     def push(self) -> None:
         self._kernel().push()

@@ -49,6 +49,7 @@ FRAMES = {
     "part": m.Part(rows(6)),
     "end": m.End(6),
     "peers": m.Peers({"you": m.Peer("you")}),
+    "drafts": m.Drafts({"you": [m.Draft("c1", "todos", {"r1": {"text": "y"}})]}),
     "barrier": m.Barrier(1, 5),
     "barrier, other": m.Barrier(1, 6),
     "pong": m.Pong(5),
@@ -73,6 +74,7 @@ snapshot, epoch   ?     .         ?         ?     ?         ?
 part              ?     .         ?         ?     +         +
 end               ?     .         ?         ?     +         +
 peers             +     +         +         +     +         +
+drafts            +     +         +         +     +         +
 barrier           +     .         +         +     +         +
 barrier, other    ?     .         ?         ?     ?         ?
 pong              .     ?         ?         .     ?         ?

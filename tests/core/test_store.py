@@ -192,6 +192,19 @@ def test_fetching_gives_the_rows_that_are_there(store):
     assert store.fetch("todos", ["3", "nobody", "1"]) == {"3": (3, "3", "c", None), "1": (1, "1", "a", None)}
 
 
+def test_an_index_of_ours_makes_sorting_quick_and_is_found_again(store):
+    query = "SELECT id FROM todos AS t ORDER BY t.text COLLATE NOCASE, t.rowid"
+    before = (everything(store)[0], store.touched(0))
+
+    assert not store.has_index('by "text"')
+    store.make_index('by "text"', "todos", '"text" COLLATE NOCASE')
+    assert store.has_index('by "text"')
+    assert not store.has_index("todos")
+    (plan,) = store.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
+    assert 'INDEX by "text"' in plan[-1]
+    assert (everything(store)[0], store.touched(0)) == before
+
+
 # --- looking things up ----------------------------------------------------------------------------------------------
 
 

@@ -134,6 +134,15 @@ def test_an_edit_that_the_room_has_said_it_does_not_take_is_refused(view):
     assert refused.value.code == "unknown-mutator"
 
 
+def test_the_verbs_are_the_rooms_once_it_has_said_them(view):
+    """And before that, what this kernel's party has."""
+    assert view.verbs == sorted([*Todos.mutators, *Todos.built_in])
+    assert {"create", "insert", "put_back"} <= set(view.verbs)
+    view.mutators = frozenset({"finish", "create"})
+
+    assert view.verbs == ["create", "finish"]
+
+
 def test_a_look_runs_nothing_again(view, monkeypatch):
     """Each edit is guessed once, however often somebody looks."""
     ran = []
@@ -447,6 +456,111 @@ def test_the_old_base_is_let_go(view):
 
     with pytest.raises(apsw.ConnectionClosedError):
         old.execute("SELECT 1")
+
+
+# --- an index -------------------------------------------------------------------------------------------------------
+
+
+def by_text(view, name="by_text"):
+    view.index(name, "todos", '"text" COLLATE NOCASE')
+
+
+def quick(view, table="todos"):
+    """Whether sorting by text takes an index, and no sorter."""
+    query = f"SELECT t.id FROM {table} AS t ORDER BY t.text COLLATE NOCASE, t.rowid"
+    return all("USING INDEX" in plan[-1] for plan in view.view.execute(f"EXPLAIN QUERY PLAN {query}"))
+
+
+def test_an_index_makes_sorting_quick_and_changes_nothing_that_shows(view):
+    """R7."""
+    create(view, "a")
+    view.mutate("update", {"table": "todos", "id": "base", "values": {"done": True}})
+    before = (rows_of(view.view, "todos"), view.pending_rows(), list(view.pending), view.cursor)
+    assert not quick(view)
+
+    by_text(view)
+    assert quick(view)
+    assert (rows_of(view.view, "todos"), view.pending_rows(), list(view.pending), view.cursor) == before
+    assert all(each.shown for each in view.pending)
+
+
+def test_an_index_is_kept_by_edits_deltas_and_rejections(view):
+    by_text(view)
+    create(view, "a")
+    assert quick(view)
+    told(view, put={"b": "theirs"}, first=2)
+    assert quick(view)
+    told(view, acks={"me": 1}, results=[m.Result("me", 1, code="constraint", message="no")])
+    assert quick(view)
+    with pytest.raises(MutationRejected):
+        create(view, "base")
+
+    assert quick(view)
+    assert texts(view) == {"base": "old", "b": "theirs"}
+
+
+def test_an_index_is_made_once(view, monkeypatch):
+    """A second call runs no edit again."""
+    create(view, "a")
+    by_text(view)
+    ran = []
+    monkeypatch.setattr(Todos.mutators["create"], "function", lambda tx, id, text, done: ran.append(id))
+
+    by_text(view)
+    assert ran == []
+
+
+def test_a_new_base_has_no_index_until_somebody_asks(view):
+    by_text(view)
+    create(view, "a")
+    view.replace(building(base="new"), "f", m.End(9), Step())
+    assert not quick(view)
+
+    by_text(view)
+    assert quick(view)
+    assert texts(view) == {"base": "new", "a": "mine"}
+
+
+def test_an_index_goes_into_the_copy_and_comes_back_with_it(view):
+    by_text(view)
+    create(view, "a")
+    target = apsw.Connection(":memory:")
+    view.copy_base(target)
+    again = View(Todos, "me")
+    again.adopt_base(target)
+
+    assert quick(again)
+    by_text(again)
+    assert texts(again) == {"base": "old"}
+
+
+def test_a_table_or_column_that_is_still_a_guess_gets_its_index_when_it_is_decided():
+    """The base has nothing to index; what is pending must not be lost for it (R7)."""
+    view = View(Main, "me")
+    column = {"name": "text", "type": "text"}
+    view.mutate("create_table", {"name": "todos", "columns": []})
+    view.mutate("add_column", {"table": "todos", "column": column})
+    view.mutate("insert", {"table": "todos", "id": "a", "values": {"text": "mine"}})
+
+    by_text(view)
+    assert (quick(view), texts(view)) == (False, {"a": "mine"})
+    told(view, schema=[m.TableSpec("todos", ())], acks={"me": 1})
+    by_text(view)
+    assert (quick(view), texts(view)) == (False, {"a": "mine"})
+    told(view, schema=[m.TableSpec("todos", (m.Column("text", "text"),))], acks={"me": 2})
+    by_text(view)
+    assert (quick(view), texts(view)) == (True, {"a": "mine"})
+    assert view.pending_rows() == {"todos": {"a"}}
+
+
+def test_an_index_over_what_is_not_there_leaves_the_view_whole(view):
+    create(view, "a")
+    with pytest.raises(apsw.SQLError):
+        view.index("bad", "todos", "nothing")
+    with pytest.raises(MutationRejected, match="no table"):
+        view.index("bad", "nothing", "text")
+
+    assert texts(view) == {"base": "old", "a": "mine"}
 
 
 # --- a copy on disk -------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from partysync_server import room as module
 from partysync_server.ledger import Ledger
 from partysync_server.parts import PART_BYTES
-from partysync_server.room import MOST_BARRIERS, PRESENCE_BYTES, TURN_MUTATIONS, Room
+from partysync_server.room import MOST_BARRIERS, TURN_MUTATIONS, Room
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down, decode_up, encode
@@ -318,7 +318,7 @@ def test_nothing_is_told_before_it_is_durable(room, join):
     assert (len(ada.told), len(bob.told)) == told
     room.published()
 
-    assert [type(frame) for frame in ada.hear()] == [m.Delta, m.Barrier, m.Peers]
+    assert [type(frame) for frame in ada.hear()] == [m.Peers, m.Delta, m.Barrier]
 
 
 def test_what_somebody_pushed_before_leaving_is_decided_all_the_same(room, join):
@@ -440,9 +440,9 @@ def test_a_session_waits_for_so_many_barriers_and_no_more(room, join):
 
 def test_what_somebody_shows_has_a_size(room, join):
     ada = join("ada")
-    ada.say(m.Presence({"a": "x" * (PRESENCE_BYTES - 50)}))
+    ada.say(m.Presence({"a": "x" * (m.PRESENCE_BYTES - 50)}))
     assert ada.session.ended is None
-    ada.say(m.Presence({"a": "x" * PRESENCE_BYTES}))
+    ada.say(m.Presence({"a": "x" * m.PRESENCE_BYTES}))
 
     (error,) = ada.hear()
     assert (error.kind, error.retry) == ("too-large", "never")
@@ -631,6 +631,8 @@ def test_a_session_that_reads_nothing_costs_no_more_with_time(room, join):
     [
         m.Ping(0),
         m.Presence({"n": 1}),
+        m.Draft("c1", "todos", {"r1": {"text": "x"}}),
+        m.Draft("c1"),
         m.Hello(m.PROTOCOL, "ada"),
         m.Seen(1),
         m.Barrier(1),

@@ -251,7 +251,7 @@ def test_whoever_joins_after_a_load_gets_it_in_parts_too(stage):
 def test_reading_gives_a_frame_at_a_time_and_says_when_it_is_done(stage):
     """R12. The next is computed when the last has left."""
     load(stage, 3 * FIRST_ROWS)
-    reading = Reading(Snapshot(stage.ledger, "json"), "bob")
+    reading = Reading(Snapshot(stage.ledger, "json"), "bob", stage.ledger.version)
 
     steps = []
     while not steps or not steps[-1][1]:

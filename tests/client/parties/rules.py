@@ -1,5 +1,7 @@
 """A party for tests: one mutator for each thing that can happen."""
 
+from pathlib import Path
+
 import partysync_widget as ps
 
 
@@ -26,3 +28,10 @@ class Todos(ps.Party):
         tx.insert("todos", id=id, text="a guess")
         if not tx.guess:
             raise ValueError("the room knows better")
+
+    @ps.mutator
+    def wait(tx, id: str, pipe: str):
+        """Writes a row, and in the room waits until somebody writes into a pipe."""
+        tx.insert("todos", id=id, text="waits")
+        if not tx.guess:
+            Path(pipe).read_bytes()
