@@ -30,7 +30,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from tornado.httpclient import HTTPClient
 
 HERE = Path(__file__).parent
-NOTEBOOKS = ("penguins-a.ipynb", "penguins-b.ipynb")
+NOTEBOOKS = ("02-two-kernels-a.ipynb", "02-two-kernels-b.ipynb")
 START = 90  # seconds; a first start on a cold machine compiles a good deal of Python
 CELL = 60  # seconds; no cell of the demo takes a tenth of that
 

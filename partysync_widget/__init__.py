@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .receipt import Receipt
     from .room import Room
     from .table import Table, TableChange
+    from .throttle import throttled
     from .trait import SyncedTable
     from .widget import TableWidget
 
@@ -44,6 +45,7 @@ _HOMES = {
     "TableChange": "table",
     "Receipt": "receipt",
     "Subscription": "audience",
+    "throttled": "throttle",
     "SyncedTable": "trait",
     "TableWidget": "widget",
     "columns_of": "dataframes",
@@ -82,6 +84,7 @@ __all__ = [
     "columns_of",
     "connect",
     "mutator",
+    "throttled",
 ]
 
 

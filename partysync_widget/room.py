@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -24,9 +25,11 @@ from .io_thread import Voice, io_loop, on_io_thread
 from .receipt import Receipt
 
 if TYPE_CHECKING:
+    from .inspection import Layers
     from .table import Table
 
 CLOSE_SECONDS = 2.0  # for the line to be cut and the cache to be let go
+CUT = ("offline", "closed", "failed")
 
 _rooms: weakref.WeakSet[Room] = weakref.WeakSet()
 
@@ -204,9 +207,27 @@ class Room:
         """Show something of yourself to the others, until you leave: ``room.present(mood="curious")``."""
         self.connection.present(plain(state))
 
+    def inspect(self, table: str) -> Layers:
+        """Base, pending and view of a table as they are now, to look at: ``print(room.inspect("todos"))``."""
+        from .inspection import inspect
+
+        return inspect(self.connection, table)
+
     def offline(self) -> None:
         """Cut the line on purpose. Edits go on, and wait."""
-        self.connection.want(connected=False)
+        cut = threading.Event()
+
+        def look(_: object) -> None:
+            if self.status in CUT:
+                cut.set()
+
+        watching = self.connection.audience.follow(None, look)
+        try:
+            self.connection.want(connected=False)
+            if self.status not in CUT and not on_io_thread():
+                cut.wait(CLOSE_SECONDS)  # what is edited from here on stays here
+        finally:
+            watching.close()
 
     def online(self) -> None:
         """Mend the line: what waited is sent, what was missed arrives."""

@@ -43,6 +43,19 @@ def test_who_would_wait_for_themselves_is_told(room, todos, go_offline):
             spawn(wait(function)).result(8)
 
 
+def test_when_offline_returns_the_line_is_cut(room, todos, enter):
+    """What is edited after it stays here; it used to slip out every other time."""
+    there = enter().table("todos")
+    for n in range(20):
+        room.offline()
+        assert room.status == "offline"
+        todos.insert(id=str(n), text="stays here")
+        there.insert(id=f"there-{n}", text="decided after it, if it had got out").result(8)
+        assert str(n) not in there
+        room.online()
+        room.sync(8)
+
+
 def test_offline_edits_queue_and_replay(room, todos, enter, go_offline, go_online):
     """R4, R5, R6."""
     other = enter()
