@@ -56,9 +56,21 @@ def to_browser(column: Column, values: Sequence[Any]) -> Sequence[Any]:
         case "boolean" | "json" | "bytes":
             return [wire(column, value) for value in values]
         case "integer":
-            return [str(v) if isinstance(v, int) and abs(v) > SAFE_INTEGER else v for v in values]
+            return [_exact(value) for value in values]
         case _:
             return values
+
+
+def drafted(columns: Sequence[Column], values: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a peer is about to write, by column; None: it is about to delete the row. Columns we lack are left out."""
+    if values is None:
+        return None
+    known = {column.name for column in columns}
+    return {name: _exact(value) for name, value in values.items() if name in known}
+
+
+def _exact(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and abs(value) > SAFE_INTEGER else value
 
 
 def from_browser(columns: Iterable[Column], values: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Tables, as a notebook holds them: a mapping from id to row that everybody in the
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +161,16 @@ class Table(Mapping[str, dict[str, Any]]):
                 advance(len(chunk))
         return Receipts("insert_many", receipts, len(rows))
 
+    def put_back(self, rows: Iterable[Sequence[Any]]) -> Receipt:
+        """For widgets: undo edits of one's own, ``(id, before, after, position)`` each; see ``built_in.put_back``."""
+        with self._lock:
+            entry = self._entry
+        made = [
+            [id, *(None if values is None else _wire(entry, values) for values in (before, after)), position]
+            for id, before, after, position in rows
+        ]
+        return self.room.make("put_back", {"table": self.name, "rows": made})
+
     # --- following ------------------------------------------------------------------------------------------------
 
     def observe(self, function: Callable[[TableChange], object]) -> Subscription:
@@ -193,12 +203,30 @@ class Table(Mapping[str, dict[str, Any]]):
         """For widgets: call ``function`` with the ids that changed, on the I/O thread. It must be quick."""
         return self.room.connection.audience.follow(self.name, function)
 
+    @property
+    def exists(self) -> bool:
+        """For widgets: whether it is there; its making may have been refused."""
+        with self._lock:
+            return self.name in self._view.tables
+
     def window(self) -> tuple[tuple[m.Column, ...], list[tuple[Any, ...]]]:
         """For widgets: the columns, and ``(position, id, *stored values)`` of each row in order."""
         with self._lock:
             if self.name not in self._view.tables:  # its making was refused
                 return (), []
             return self._entry.spec.columns, self._view.rows(self.name)
+
+    def first(self, most: int) -> list[dict[str, Any]]:
+        """For widgets: the first rows, as dicts, however many there are."""
+        with self._lock:
+            if self.name not in self._view.tables:
+                return []
+            return [_row(self._entry.spec.columns, row) for row in self._view.rows(self.name, most=most)]
+
+    def wired(self, values: dict[str, Any]) -> dict[str, Any]:
+        """For widgets: values checked by their columns, as they travel."""
+        with self._lock:
+            return _wire(self._entry, values)
 
     def rows_of(self, ids: Iterable[str]) -> dict[str, tuple[Any, ...]]:
         """For widgets: ``(position, id, *stored values)`` of those rows that are there."""
@@ -216,11 +244,23 @@ class Table(Mapping[str, dict[str, Any]]):
         return f"<Table {self.name!r} of room {self.room.name!r}: {len(self)} rows, {self.room.status}>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self._grid()._repr_mimebundle_(**kwargs)
+
+    def _ipython_display_(self) -> None:
+        self._grid()._ipython_display_()
+
+    def _display_(self) -> Any:
+        """What marimo shows: a grid for each cell, where it ends with the cell."""
+        from .widget import TableWidget
+
+        return TableWidget(self)._display_()  # ours
+
+    def _grid(self) -> Any:
         from .widget import TableWidget
 
         if self._widget is None or self._widget.comm is None:  # closed
             self._widget = TableWidget(self)
-        return self._widget._repr_mimebundle_(**kwargs)
+        return self._widget
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

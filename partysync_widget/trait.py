@@ -45,8 +45,8 @@ class SyncedTable(traitlets.TraitType[Table | None, Table | None]):
         return value
 
 
-def _refer(table: Table | None, _widget: object) -> str | None:
-    return None if table is None else TableChannel.of(table).reference
+def _refer(table: Table | None, widget: object) -> str | None:
+    return None if table is None else TableChannel.of(table, widget).reference
 
 
 def _resolve(reference: object, _widget: object) -> Any:

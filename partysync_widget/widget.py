@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -12,13 +10,13 @@ from traitlets.utils.bunch import Bunch
 
 from .channel import bundle
 from .io_thread import Voice
+from .marimo_cells import end_with_cell
+from .preview import Preview
 from .trait import SyncedTable
 
 if TYPE_CHECKING:
     from .audience import Changes
     from .table import Table
-
-PREVIEW = 20  # rows in the plain table that stands in for the grid where no widget can run
 
 
 class RecordsChange(Bunch):
@@ -45,19 +43,27 @@ class Records(traitlets.TraitType[list[dict[str, Any]], list[dict[str, Any]]]):
 
 
 class TableWidget(anywidget.AnyWidget):
-    """The grid of ``table``. ``observe(fn, "records")`` hears of every change of its rows, on the kernel's loop."""
+    """The grid of ``table``. ``observe(fn, "records")`` hears of every change of its rows, on the kernel's loop.
+
+    ``arrangement`` is how its columns are arranged, and follows what a person does: ``order``, ``hidden`` (lists of
+    names), ``widths`` (px by name), ``sort`` (``[["n", True]]``: by n, descending), ``filters`` (what is typed above a
+    column, by name), ``search``. All of it is optional.
+    """
 
     _esm = bundle("grid.js")
     _css = bundle("grid.css")
 
     table = SyncedTable()
     records = Records()
+    arrangement = traitlets.Dict().tag(sync=True)
+    preview = traitlets.Dict(default_value=None, allow_none=True, read_only=True).tag(sync=True)
 
     def __init__(self, table: Table | None = None, **kwargs: Any) -> None:
         self._subscription: Any = None
         self._notice_due = False
         self._voice = Voice()
         super().__init__(table=table, **kwargs)
+        end_with_cell(self)
 
     def observe(self, handler: Any, names: Any = traitlets.All, type: Any = "change") -> None:  # noqa: A002 - theirs
         """As in traitlets. What handlers of ``records`` print lands in the cell that registered the last of them."""
@@ -90,36 +96,40 @@ class TableWidget(anywidget.AnyWidget):
         self._notice_due = False
         self.notify_change(RecordsChange(name="records", type="change", owner=self, old=traitlets.Undefined))
 
+    def _look(self) -> Preview | None:
+        """The first rows as they are now; the browser shows them until it has heard from the table."""
+        made = None if self.table is None else Preview.of(self.table)
+        self.set_trait("preview", None if made is None else made.for_browser())
+        return made
+
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; and a plain table, for GitHub, nbconvert and everywhere else where no widget runs."""
+        preview = self._look()
         made = super()._repr_mimebundle_(**kwargs)
-        if made is None or self.table is None:
+        if made is None or preview is None:
             return made
         representations, metadata = made
-        rows = list(islice(self.table.values(), PREVIEW))
-        names = ["id", *(column.name for column in self.table.columns)]
-        more = len(self.table) - len(rows)
-        plain, marked = as_text(names, rows, more), as_html(names, rows, more)
-        return {**representations, "text/plain": f"{self.table!r}\n{plain}", "text/html": marked}, metadata
+        plain = f"{self.table!r}\n{preview.as_text()}"
+        return {**representations, "text/plain": plain, "text/html": preview.as_html()}, metadata
 
+    def _display_(self) -> Any:
+        """What marimo shows. What it would make of a bare widget it keeps for ever, and with it the whole session."""
+        import marimo
 
-def as_text(names: list[str], rows: list[Any], more: int) -> str:
-    cells = [names, *([shown(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return "\n".join([*lines, *([f"… and {more:,} more"] if more > 0 else [])])
+        return marimo.ui.anywidget(self)
 
+    def _ipython_display_(self) -> None:
+        """Two outputs: the first rows as plain HTML, which step aside for the grid, and the grid.
 
-def as_html(names: list[str], rows: list[Any], more: int) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(shown(row[name], 1_000))}</td>" for name in names) + "</tr>" for row in rows
-    )
-    foot = f"<p>… and {more:,} more rows</p>" if more > 0 else ""
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+        For a widget whose kernel is gone JupyterLab shows an error and no plain table: so that is an output of its own.
+        """
+        from IPython.display import display
 
-
-def shown(value: Any, width: int = 40) -> str:
-    """A value on one line of at most ``width`` characters."""
-    text = "" if value is None else " ".join(str(value).split())
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+        made = self._repr_mimebundle_()
+        if made is None or self.table is None:
+            display({"text/plain": repr(self)}, raw=True)  # type: ignore[no-untyped-call]
+            return
+        representations, metadata = made
+        aside = {name: representations.pop(name) for name in ("text/html", "text/plain")}
+        display(aside, raw=True)  # type: ignore[no-untyped-call]
+        display({**representations, "text/plain": repr(self.table)}, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]

@@ -1,5 +1,6 @@
 """The wheel holds both packages and all they read; the lock pins all that is asked for, and names no registry."""
 
+import gzip
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LOCK = (ROOT / "requirements" / "dev.txt").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+BUNDLES = 45 * 1024  # bytes of the browser side, compressed
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,14 @@ def test_the_wheel_holds_every_file_of_both_packages(wheel):
     assert inside == files(ROOT / "partysync_widget") | files(ROOT / "server" / "partysync_server")
     assert {"partysync_widget/py.typed", "partysync_server/py.typed"} <= inside
     assert {f"partysync_widget/static/{name}" for name in ("channel.js", "grid.js", "grid.css")} <= inside
+
+
+def test_the_browser_side_is_small(wheel):
+    """It travels in every comm_open and is kept in every saved notebook."""
+    names = ("channel.js", "grid.js", "grid.css")
+    sizes = {name: len(gzip.compress(wheel.read(f"partysync_widget/static/{name}"), 9)) for name in names}
+
+    assert sum(sizes.values()) <= BUNDLES, sizes
 
 
 def test_the_wheel_installs_the_command(wheel):

@@ -34,6 +34,14 @@ export class Feed {
     clearTimeout(this.#silenceTimer);
   }
 
+  /** The kernel has ended, the page says; whatever it may still say is welcome. */
+  gone(): void {
+    this.close();
+    this.#silenceTimer = this.#helloTimer = undefined;
+    this.#hellos = this.#seq === null ? LAST_HELLO : 0;
+    this.#table.hear("gone");
+  }
+
   /** Start to wait for an answer to something just said. */
   expect(): void {
     this.#silenceTimer ??= setTimeout(() => this.#table.hear("silent"), SILENCE);
@@ -69,6 +77,7 @@ export class Feed {
     clearTimeout(this.#helloTimer);
     this.#helloTimer = undefined;
     this.#table.load(incoming.parts);
+    this.#table.again();
   }
 
   #delta(seq: number, buffer: DataView): void {

@@ -2,10 +2,19 @@
 
 import type { AnyModel, Host } from "@anywidget/types";
 import type { ChannelExports } from "./channel";
+import type { Layout } from "./grid/columns";
+import { drawPreview, type Preview } from "./grid/preview";
+import { shieldKeys } from "./grid/shield";
 import { GridView } from "./grid/view";
 
+interface GridModel {
+  readonly table: string | null;
+  readonly arrangement: Layout;
+  readonly preview: Preview | null;
+}
+
 interface GridProps {
-  readonly model: AnyModel<{ table: string | null }>;
+  readonly model: AnyModel<GridModel>;
   readonly el: HTMLElement;
   readonly host: Host;
   readonly signal: AbortSignal;
@@ -13,17 +22,27 @@ interface GridProps {
 
 async function render({ model, el, host, signal }: GridProps): Promise<void> {
   let shown = new AbortController();
+  let kept = JSON.stringify(model.get("arrangement"));
   const show = async () => {
     shown.abort();
     const showing = (shown = new AbortController());
     const reference = model.get("table");
     if (!reference) return;
-    const channel = await host.getWidget<ChannelExports>(reference);
+    const { table } = (await host.getWidget<ChannelExports>(reference)).exports;
     if (showing.signal.aborted || signal.aborted) return;
-    new GridView(channel.exports.table, el, showing.signal);
+    drawPreview(table, model.get("preview"), el, showing.signal);
+    new GridView(table, el, showing.signal, model.get("arrangement") ?? {}, (layout) => {
+      kept = JSON.stringify(layout);
+      model.set("arrangement", layout);
+      model.save_changes();
+    });
   };
   model.on("change:table", show);
+  model.on("change:arrangement", () => {
+    if (JSON.stringify(model.get("arrangement")) !== kept) void show(); // arranged in Python, or in another view
+  });
   signal.addEventListener("abort", () => shown.abort());
+  shieldKeys(el, signal);
   await show();
 }
 

@@ -1,9 +1,14 @@
-// The ids of the rows in sight, sorted by position. Finding a place is a binary search; a row that only changed its
-// cells costs nothing, and a new last row, the usual case, is a push.
+// Ids, sorted by a key each. Finding a place is a binary search; a row that only changed its cells costs nothing, and a
+// new last row, the usual case, is a push.
 
-export class Order implements Iterable<string> {
+export class Order<K> implements Iterable<string> {
+  #compareKeys: (a: K, b: K) => number;
   #ids: string[] = [];
-  #at = new Map<string, number>();
+  #keys = new Map<string, K>();
+
+  constructor(compare: (a: K, b: K) => number) {
+    this.#compareKeys = compare;
+  }
 
   get size(): number {
     return this.#ids.length;
@@ -14,54 +19,62 @@ export class Order implements Iterable<string> {
   }
 
   has(id: string): boolean {
-    return this.#at.has(id);
+    return this.#keys.has(id);
+  }
+
+  keyOf(id: string): K | undefined {
+    return this.#keys.get(id);
   }
 
   /** The index of `id`, or -1. */
   indexOf(id: string): number {
-    const at = this.#at.get(id);
-    return at === undefined ? -1 : this.#search(at, id);
+    const key = this.#keys.get(id);
+    return key === undefined ? -1 : this.#search(key, id);
   }
 
   [Symbol.iterator](): IterableIterator<string> {
     return this.#ids[Symbol.iterator]();
   }
 
-  /** Put `id` at position `at`, or move it there. */
-  place(id: string, at: number): void {
-    if (this.#at.get(id) === at) return;
+  /** Put `id` where `key` belongs, or move it there. */
+  place(id: string, key: K): void {
+    const before = this.#keys.get(id);
+    if (before !== undefined && this.#compareKeys(before, key) === 0) {
+      this.#keys.set(id, key);
+      return;
+    }
     this.remove(id);
-    this.#at.set(id, at);
-    this.#ids.splice(this.#search(at, id), 0, id);
+    this.#keys.set(id, key);
+    this.#ids.splice(this.#search(key, id), 0, id);
   }
 
   remove(id: string): void {
     const index = this.indexOf(id);
     if (index < 0) return;
     this.#ids.splice(index, 1);
-    this.#at.delete(id);
+    this.#keys.delete(id);
   }
 
   /** Replace everything at once: one sort instead of a search per row. */
-  load(entries: Iterable<readonly [string, number]>): void {
-    this.#at = new Map(entries);
-    this.#ids = [...this.#at.keys()].sort((a, b) => this.#compare(a, this.#at.get(b)!, b));
+  load(entries: Iterable<readonly [string, K]>): void {
+    this.#keys = new Map(entries);
+    this.#ids = [...this.#keys.keys()].sort((a, b) => this.#compare(a, this.#keys.get(b)!, b));
   }
 
-  /** The index of the first id that does not come before (at, id). */
-  #search(at: number, id: string): number {
+  /** The index of the first id that does not come before (key, id). */
+  #search(key: K, id: string): number {
     let low = 0;
     let high = this.#ids.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#compare(this.#ids[middle]!, at, id) < 0) low = middle + 1;
+      if (this.#compare(this.#ids[middle]!, key, id) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** Equal positions fall back to the id, so that every page sorts alike. */
-  #compare(a: string, at: number, id: string): number {
-    return this.#at.get(a)! - at || (a < id ? -1 : a > id ? 1 : 0);
+  /** Equal keys fall back to the id, so that every page sorts alike. */
+  #compare(a: string, key: K, id: string): number {
+    return this.#compareKeys(this.#keys.get(a)!, key) || (a < id ? -1 : a > id ? 1 : 0);
   }
 }

@@ -2,21 +2,26 @@
 //
 // Read `columns`, `rows`, `status`; call `insert`, `update`, `delete`; `subscribe` to hear of changes. No DOM here.
 
+import { backOf, History } from "./history";
+import { listHere, Windowed, type Followed, type Listing } from "./listing";
 import { mint } from "./mint";
+import type { Query } from "./query";
 import { Rows } from "./rows";
-import { toWire, type Column, type Row, type Values } from "./values";
-import type { Delta, Edit, Op, Refusal, RoomStatus, SnapshotPart, WireValues } from "./wire";
+import { fromWire, same, toWire, type Column, type Row, type Values } from "./values";
+import type { Change, Delta, Draft, Edit, Person, Place, Refusal, RoomStatus, SnapshotPart, Up, WireValues } from "./wire";
 
-export interface Change {
+export interface Changed {
   /** Rows that appeared, changed, vanished, or became pending, settled or rejected. */
   readonly ids: ReadonlySet<string>;
-  /** Everything may have changed, the columns too. */
+  /** Everything may have changed, the columns too; listings are over. */
   readonly reset: boolean;
+  /** Who wrote a row, by its id, where it was somebody else. */
+  readonly by: ReadonlyMap<string, Person>;
 }
 
 export interface Status extends RoomStatus {
-  /** "silent": something was said to the kernel and seconds passed without a word from it (busy, restarted, gone). */
-  readonly kernel: "answering" | "silent";
+  /** "silent": something was said to the kernel and seconds passed without a word from it. "gone": it has ended. */
+  readonly kernel: "answering" | "silent" | "gone";
 }
 
 /** Rows in order, live. `at` and `indexOf` let a view draw only what is in sight. */
@@ -27,18 +32,44 @@ export interface LiveRows extends Iterable<Row> {
   indexOf(id: string): number;
 }
 
+/** A change of one row, as an author writes it. */
+export type RowEdit =
+  | { readonly insert: Values; readonly id?: string }
+  | { readonly update: string; readonly values: Values }
+  | { readonly delete: string };
+
+/** Somebody's draft in one row: column by column, or null for a deletion. */
+export interface DraftHere {
+  readonly by: Person;
+  readonly typing: boolean;
+  readonly values: WireValues | null;
+}
+
 /** What authors may rely on. */
 export interface LiveTable {
   readonly columns: readonly Column[];
+  /** The rows that are here: all of them, unless the table is large (`whole` is false); then ask for a `listing`. */
   readonly rows: LiveRows;
+  readonly whole: boolean;
   readonly status: Status;
   /** Whether the first snapshot has arrived. */
   readonly ready: boolean;
-  subscribe(listener: (change: Change) => void): () => void;
+  /** Who else is in the room. */
+  readonly people: readonly Person[];
+  subscribe(listener: (change: Changed) => void): () => void;
+  /** Rows sorted and filtered, however many there are. Ask for a new one after a reset. */
+  listing(query: Query): Listing;
   /** Shows a new row at once and returns its id. */
   insert(values: Values): string;
   update(id: string, values: Values): void;
   delete(id: string): void;
+  /** Several changes as one: all are kept, or none. Returns the ids of the rows. `draft` is what was seen being typed. */
+  edit(changes: readonly RowEdit[], draft?: string): readonly string[];
+  /** Take back, or make again, the newest edit made on this page. Returns how many cells stay as others wrote them. */
+  undo(): number | undefined;
+  redo(): number | undefined;
+  readonly canUndo: boolean;
+  readonly canRedo: boolean;
   /** Whether row `id` was touched by something the room has not yet decided. */
   pending(id: string): boolean;
   /** The newest refused edit of row `id`, until it is dismissed or mended. */
@@ -47,55 +78,126 @@ export interface LiveTable {
   dismiss(rejection: Refusal): void;
   /** Make a refused edit once more, as it was. */
   retry(rejection: Refusal): void;
+  /** This page's name, among all that show tables of this kernel. */
+  readonly page: string;
+  /** Show the others which cell one is at. */
+  look(at: Place | null): void;
+  /** Show the others what one is typing into a cell; null when it is over. `key` names this piece of typing. */
+  draft(key: string, at: Place, text: string | null): void;
+  /** Rows that others have made and the room has not decided. */
+  readonly ghosts: readonly Row[];
+  /** What the others are typing into row `id`, or have done there and the room has not decided. */
+  drafts(id: string): readonly DraftHere[];
 }
+
+const NONE: readonly DraftHere[] = [];
+const SPARE_ROWS = 4_000; // of a large table, kept beyond those in sight
 
 export class TableStore implements LiveTable {
   columns: readonly Column[] = [];
-  status: Status = { room: "connecting", waiting: 0, trouble: "", kernel: "answering" };
+  status: Status = { room: "connecting", waiting: 0, trouble: "", verbs: [], kernel: "answering" };
+  people: readonly Person[] = [];
+  whole = true;
   ready = false;
   readonly rows = new Rows();
 
   #pending = new Set<string>();
   #unanswered = new Map<string, Edit>();
   #refusals = new Map<string, Refusal>();
-  #listeners = new Set<(change: Change) => void>();
-  #page: string;
+  #drafts = new Map<string, DraftHere[]>();
+  #listeners = new Set<(change: Changed) => void>();
+  #listings = new Map<string, Followed>();
+  #history = new History();
+  readonly page: string;
   #edits = 0;
-  #send: (edit: Edit) => void;
+  #views = 0;
+  #say: (message: Up) => void;
 
-  /** `page` names this page to the kernel; `send` takes an edit on its way there. */
-  constructor(page: string, send: (edit: Edit) => void) {
-    this.#page = page;
-    this.#send = send;
+  /** `page` names this page to the kernel; `say` takes a message on its way there. */
+  constructor(page: string, say: (message: Up) => void) {
+    this.page = page;
+    this.#say = say;
   }
 
-  subscribe(listener: (change: Change) => void): () => void {
+  subscribe(listener: (change: Changed) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
+  listing(query: Query): Listing {
+    const view = `${this.page}-v${++this.#views}`;
+    const made = this.whole ? listHere(this.rows, this.columns, query) : this.#window(view, query);
+    this.#listings.set(view, made);
+    const close = made.close.bind(made);
+    made.close = () => {
+      this.#listings.delete(view);
+      close();
+    };
+    return made;
+  }
+
+  #window(view: string, query: Query): Windowed {
+    return new Windowed(
+      this.rows,
+      (question) => this.#say({ k: "window", view, query, ...question }),
+      () => this.#say({ k: "forget", view }),
+    );
+  }
+
   insert(values: Values): string {
-    const id = mint();
-    this.#edit("insert", id, this.#wire(values));
-    return id;
+    return this.edit([{ insert: values }])[0]!;
   }
 
   update(id: string, values: Values): void {
-    this.#edit("update", id, this.#wire(values));
+    this.edit([{ update: id, values }]);
   }
 
   delete(id: string): void {
-    this.#edit("delete", id, {});
+    this.edit([{ delete: id }]);
+  }
+
+  edit(changes: readonly RowEdit[], draft?: string): readonly string[] {
+    const made = changes.map((change) => this.#change(change));
+    if (made.length) this.#make(made, (edit, back) => this.#history.made(edit, back), draft);
+    return made.map(({ id }) => id);
+  }
+
+  undo(): number | undefined {
+    const back = this.#history.undo();
+    return back && this.#putBack(back, (n) => this.#history.undone(n));
+  }
+
+  redo(): number | undefined {
+    const back = this.#history.redo();
+    return back && this.#putBack(back, (n) => this.#history.redone(n));
+  }
+
+  get canUndo(): boolean {
+    return this.#history.canUndo;
+  }
+
+  get canRedo(): boolean {
+    return this.#history.canRedo;
+  }
+
+  #putBack(back: readonly Change[], done: (n: string) => void): number {
+    const types = this.#types;
+    let others = 0;
+    for (const change of back) {
+      const row = change.op === "back" && change.after ? this.rows.get(change.id) : undefined;
+      if (!row || change.op !== "back") continue;
+      for (const [name, wire] of Object.entries(change.after!)) others += Number(!same(row[name], fromWire(types.get(name) ?? "json", wire)));
+    }
+    this.#make(back, (edit) => done(edit.n));
+    return others;
   }
 
   pending(id: string): boolean {
-    if (this.#pending.has(id)) return true;
-    for (const edit of this.#unanswered.values()) if (edit.id === id) return true;
-    return false;
+    return this.#pending.has(id) || this.rows.edited(id);
   }
 
   rejected(id: string): Refusal | undefined {
-    return [...this.#refusals.values()].findLast((refusal) => refusal.id === id);
+    return this.rejections.findLast((refusal) => refusal.changes.some((change) => change.id === id));
   }
 
   get rejections(): readonly Refusal[] {
@@ -103,12 +205,29 @@ export class TableStore implements LiveTable {
   }
 
   dismiss(rejection: Refusal): void {
-    if (this.#refusals.delete(rejection.n)) this.#tell([rejection.id]);
+    if (this.#refusals.delete(rejection.n)) this.#tell(rejection.changes.map(({ id }) => id));
   }
 
   retry(rejection: Refusal): void {
     this.#refusals.delete(rejection.n);
-    this.#edit(rejection.op, rejection.id, rejection.values);
+    this.#make(rejection.changes, (edit, back) => this.#history.made(edit, back));
+  }
+
+  look(at: Place | null): void {
+    this.#say({ k: "look", at });
+  }
+
+  draft(key: string, at: Place, text: string | null): void {
+    this.#say({ k: "draft", key, ...at, text });
+  }
+
+  get ghosts(): readonly Row[] {
+    const ids = [...this.#drafts].flatMap(([id, [draft]]) => (draft?.values && !draft.typing && !this.rows.get(id) ? [id] : []));
+    return this.whole ? ids.map((id) => this.rows.imagine(id)) : []; // of a large table not every row that is there is here
+  }
+
+  drafts(id: string): readonly DraftHere[] {
+    return this.#drafts.get(id) ?? NONE;
   }
 
   // From here on: what the feed calls.
@@ -121,10 +240,12 @@ export class TableStore implements LiveTable {
   load(parts: readonly SnapshotPart[]): void {
     const first = parts[0]!;
     this.columns = first.columns ?? [];
+    this.whole = first.whole ?? true;
     this.#pending = new Set(first.pending);
-    this.status = { ...this.status, ...first.status };
     this.ready = true;
-    this.rows.load(this.columns, parts);
+    if (this.whole) this.rows.load(this.columns, parts);
+    else this.rows.loadWindows(this.columns);
+    this.#news(first, new Set());
     this.#tell([], true);
   }
 
@@ -139,11 +260,46 @@ export class TableStore implements LiveTable {
     for (const refusal of delta.refused) {
       this.#answered(refusal.n, touched);
       this.#refusals.set(refusal.n, refusal);
-      touched.add(refusal.id);
+      this.#history.refused(refusal.n);
+      for (const { id } of refusal.changes) touched.add(id);
     }
     for (const id of touched) this.rows.show(id);
-    this.status = { ...this.status, ...delta.status };
-    this.#tell(touched);
+    for (const news of delta.windows) {
+      const listing = this.#listings.get(news.view);
+      if (listing instanceof Windowed) listing.answer(news);
+    }
+    this.#news(delta, touched);
+    const known = new Map(this.people.map((person) => [person.key, person]));
+    const by = new Map(Object.entries(delta.by).flatMap(([id, key]) => (known.has(key) ? [[id, known.get(key)!] as const] : [])));
+    this.#tell(touched, false, by);
+    this.#spare();
+  }
+
+  #news({ status, people, drafts }: Pick<Delta, "status" | "people" | "drafts">, touched: Set<string>): void {
+    if (status) this.status = { ...this.status, ...status };
+    if (people) this.people = people;
+    if (!drafts) return;
+    for (const id of this.#drafts.keys()) touched.add(id);
+    this.#drafts = new Map();
+    for (const draft of drafts) this.#sketch(draft, touched);
+  }
+
+  #sketch(draft: Draft, touched: Set<string>): void {
+    const by = this.people.find((person) => person.key === draft.by);
+    if (!by) return;
+    for (const [id, values] of Object.entries(draft.rows)) {
+      const here = this.#drafts.get(id) ?? [];
+      this.#drafts.set(id, [...here, { by, typing: draft.typing, values }]);
+      touched.add(id);
+    }
+  }
+
+  /** Rows of a large table that nobody looks at are forgotten: memory follows the screen, not the scroll bar. */
+  #spare(): void {
+    if (this.whole || this.rows.loaded < SPARE_ROWS) return;
+    const wanted = new Set<string>();
+    for (const each of this.#listings.values()) if (each instanceof Windowed) for (const id of each.ids) wanted.add(id);
+    if (this.rows.loaded > 2 * wanted.size + SPARE_ROWS) this.rows.keep(wanted);
   }
 
   /** Note whether the kernel answers. */
@@ -153,21 +309,37 @@ export class TableStore implements LiveTable {
     this.#tell([]);
   }
 
-  #edit(op: Op, id: string, values: WireValues): void {
-    const edit = { n: `${this.#page}-${++this.#edits}`, op, id, values };
+  /** The stream begins anew: whatever was asked of the kernel is asked again. */
+  again(): void {
+    for (const each of this.#listings.values()) if (each instanceof Windowed) each.again();
+  }
+
+  #change(change: RowEdit): Change {
+    if ("insert" in change) return { op: "insert", id: change.id ?? mint(), values: this.#wire(change.insert) };
+    if ("update" in change) return { op: "update", id: change.update, values: this.#wire(change.values) };
+    return { op: "delete", id: change.delete, values: {} };
+  }
+
+  #make(changes: readonly Change[], note: (edit: Edit, back: Extract<Change, { op: "back" }>[]) => void, draft?: string): void {
+    const edit: Edit = { n: `${this.page}-${++this.#edits}`, changes, ...(draft && { draft }) };
+    const back = changes.flatMap((change) => {
+      const at = this.rows.known(change.id) ? this.rows.position(change.id) ?? null : null;
+      const undoes = backOf(change, this.rows.get(change.id), at, this.columns);
+      this.rows.lay({ n: edit.n, changes: [change] }); // the next change may be of the same row
+      this.rows.show(change.id);
+      return undoes ?? [];
+    });
+    note(edit, back.reverse());
     this.#mended(edit);
     this.#unanswered.set(edit.n, edit);
-    this.rows.lay(edit);
-    this.rows.show(id);
-    this.#tell([id]);
-    this.#send(edit);
+    this.#tell(changes.map(({ id }) => id));
+    this.#say({ k: "edit", ...edit });
   }
 
   /** A refusal has had its say once a newer edit covers all it wanted. */
   #mended(edit: Edit): void {
     for (const refusal of this.#refusals.values()) {
-      const covered = edit.op === "delete" || Object.keys(refusal.values).every((name) => name in edit.values);
-      if (refusal.id === edit.id && covered) this.#refusals.delete(refusal.n);
+      if (refusal.changes.every((wanted) => edit.changes.some((change) => covers(change, wanted)))) this.#refusals.delete(refusal.n);
     }
   }
 
@@ -176,18 +348,23 @@ export class TableStore implements LiveTable {
     if (!edit) return; // made on another page, or answered before
     this.#unanswered.delete(n);
     this.rows.lift(edit);
-    touched.add(edit.id);
+    for (const { id } of edit.changes) touched.add(id);
   }
 
   #wire(values: Values): WireValues {
-    const types = new Map(this.columns.map((column) => [column.name, column.type]));
+    const types = this.#types;
     return Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, toWire(types.get(name) ?? "json", value)]),
     );
   }
 
-  #tell(ids: Iterable<string>, reset = false): void {
-    const change = { ids: new Set(ids), reset };
+  get #types(): Map<string, Column["type"]> {
+    return new Map(this.columns.map((column) => [column.name, column.type]));
+  }
+
+  #tell(ids: Iterable<string>, reset = false, by: ReadonlyMap<string, Person> = new Map()): void {
+    const change = { ids: new Set(ids), reset, by };
+    for (const listing of this.#listings.values()) if (change.ids.size) listing.changed(change.ids);
     for (const listener of [...this.#listeners]) {
       try {
         listener(change);
@@ -196,4 +373,12 @@ export class TableStore implements LiveTable {
       }
     }
   }
+}
+
+/** Whether `change` writes all that `wanted` would have. */
+function covers(change: Change, wanted: Change): boolean {
+  if (change.id !== wanted.id) return false;
+  if (change.op === "delete") return true;
+  if (change.op === "back" || wanted.op === "back") return wanted.op === "back";
+  return Object.keys(wanted.values).every((name) => Object.hasOwn(change.values, name));
 }

@@ -33,6 +33,13 @@ export function fromWire(type: ColumnType, wire: Json): Value {
   return wire;
 }
 
+/** Whether two values are one and the same to whoever reads them. */
+export function same(a: Value | undefined, b: Value | undefined): boolean {
+  if (a === b) return true;
+  if (typeof a === "bigint" || typeof b === "bigint") return a != null && b != null && String(a) === String(b);
+  return typeof a === "object" && typeof b === "object" && JSON.stringify(a) === JSON.stringify(b);
+}
+
 export function toWire(type: ColumnType, value: Value): Json {
   if (typeof value === "bigint") return value.toString();
   if (value instanceof Uint8Array) {
@@ -40,5 +47,19 @@ export function toWire(type: ColumnType, value: Value): Json {
   }
   // A whole number too large to be exact as JSON goes as digits: what the author had is what arrives.
   if (type === "integer" && Number.isInteger(value) && !Number.isSafeInteger(value)) return BigInt(value as number).toString();
-  return value;
+  return type === "datetime" && typeof value === "string" ? moment(value) : value;
+}
+
+/** A moment as the room stores it, in UTC to the microsecond: what shows until it answers is what stays. */
+function moment(text: string): string {
+  const [, day, time, second = "00", fraction = "", zone = "Z"] =
+    /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)? ?(Z|[+-]\d\d:?\d\d)?$/i.exec(text) ?? [];
+  const date = new Date(`${day}T${time}:${second}${zone.toUpperCase().replace(/(\d\d)(\d\d)$/, "$1:$2")}`);
+  const utc = iso(date);
+  if (!iso(new Date(`${day}T00:00Z`)).startsWith(day!) || !/^(?!0000)\d{4}-/.test(utc)) return text; // the room has a word on it
+  return `${utc.slice(0, 19)}.${fraction.padEnd(6, "0")}Z`;
+}
+
+function iso(date: Date): string {
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString();
 }

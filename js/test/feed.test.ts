@@ -167,6 +167,88 @@ describe("a kernel that says nothing", () => {
   });
 });
 
+describe("a kernel that has ended", () => {
+  it("is called gone at once, and nothing is asked of it any more", () => {
+    kernel.load(ROWS);
+    kernel.table.update("a", { done: true });
+    kernel.end();
+    vi.advanceTimersByTime(60 * MINUTES);
+
+    expect([kernel.table.status.kernel, kernel.hellos, kernel.edits.length]).toEqual(["gone", 1, 1]);
+    expect(ids(kernel.table)).toEqual(["a", "b", "c"]);
+  });
+
+  it("is gone though it never answered", () => {
+    kernel.end();
+    vi.advanceTimersByTime(60 * MINUTES);
+
+    expect([kernel.table.status.kernel, kernel.hellos]).toEqual(["gone", 1]);
+  });
+
+  it("is heard if it speaks after all", () => {
+    kernel.load(ROWS);
+    kernel.end();
+    kernel.tell({ gone: ["a"] });
+
+    expect([kernel.table.status.kernel, ids(kernel.table)]).toEqual(["answering", ["b", "c"]]);
+  });
+
+  it("is asked again when it speaks before it ever sent a snapshot", () => {
+    kernel.end();
+    kernel.tell({});
+    kernel.load(ROWS);
+
+    expect([kernel.hellos, kernel.table.ready]).toEqual([2, true]);
+  });
+
+  it("is asked again when it speaks and something was lost meanwhile", () => {
+    kernel.load(ROWS);
+    kernel.lose();
+    kernel.tell({ gone: ["a"] }); // hello is due
+    kernel.end();
+    kernel.lose();
+    kernel.tell({ gone: ["b"] });
+
+    expect(kernel.hellos).toBe(2);
+    kernel.load(ROWS.slice(2));
+    expect(ids(kernel.table)).toEqual(["c"]);
+  });
+});
+
+describe("a window that was asked for", () => {
+  it("is asked for again with every new snapshot, after it (R3)", () => {
+    kernel.load([], { whole: false });
+    kernel.table.listing({ sort: [], filters: [], search: "" }).want(0, 20);
+    kernel.lose();
+    kernel.tell({ gone: ["c"] });
+    expect(kernel.questions).toHaveLength(1);
+
+    kernel.load([], { whole: false });
+    expect(kernel.questions.map(({ ask }) => ask)).toEqual([1, 2]);
+    expect(kernel.said.at(-1)).toMatchObject({ k: "window", ask: 2 });
+  });
+
+  it("makes a kernel that does not answer silent", () => {
+    kernel.load([], { whole: false });
+    kernel.table.listing({ sort: [], filters: [], search: "" }).want(0, 20);
+    vi.advanceTimersByTime(6_000);
+
+    expect(kernel.table.status.kernel).toBe("silent");
+  });
+});
+
+describe("what is only said in passing", () => {
+  it("is not waited for: where one is, and what one types", () => {
+    kernel.load(ROWS);
+    kernel.table.look({ id: "a", column: "text" });
+    kernel.table.draft("k", { id: "a", column: "text" }, "oa");
+    vi.advanceTimersByTime(60 * MINUTES);
+
+    expect(kernel.table.status.kernel).toBe("answering");
+    expect(kernel.said.filter(({ k }) => k === "look" || k === "draft")).toHaveLength(2);
+  });
+});
+
 it("leaves no listener and no timer behind", () => {
   kernel.leave.abort();
 

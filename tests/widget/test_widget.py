@@ -4,6 +4,10 @@ import asyncio
 import threading
 
 import pytest
+import traitlets
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+from IPython.utils.capture import capture_output
 
 import partysync_widget as ps
 from partysync_widget.channel import TableChannel
@@ -148,3 +152,96 @@ def test_the_plain_table_of_an_empty_table_has_its_columns(todos):
 
     assert "<th>text</th>" in representations["text/html"]
     assert "id  text  done" in representations["text/plain"]
+
+
+# --- shown in a cell ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown():
+    """What a cell shows: the mime bundles of its outputs."""
+    InteractiveShell.instance()
+
+    def show(thing):
+        with capture_output() as captured:
+            display(thing)
+        return [output.data for output in captured.outputs]
+
+    yield show
+    InteractiveShell.clear_instance()
+
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def test_it_is_two_outputs_the_first_rows_and_the_grid(todos, shown):
+    """JupyterLab shows an error for a widget whose kernel is gone: the plain rows are an output of their own."""
+    todos.insert(id="a", text="milk", done=False)
+    widget = ps.TableWidget(todos)
+    aside, grid = shown(widget)
+
+    assert set(aside) == {"text/html", "text/plain"}
+    assert "milk" in aside["text/html"]
+    assert "milk" in aside["text/plain"]
+    assert set(grid) == {VIEW, "text/plain"}
+    assert grid[VIEW]["model_id"] == widget.model_id
+    assert grid["text/plain"] == repr(todos)
+
+
+def test_the_grid_knows_which_plain_rows_are_its_own(todos, shown):
+    """It hides them when it is there, and shows the same until it has heard from the table."""
+    todos.insert(id="a", text="milk", done=False)
+    widget = ps.TableWidget(todos)
+    aside, _ = shown(widget)
+    preview = widget.comm.state()["preview"]
+
+    assert f'data-key="{preview["key"]}"' in aside["text/html"]
+    assert (preview["columns"], preview["rows"], preview["more"]) == (
+        ["id", "text", "done"], [["a", "milk", "False"]], 0,
+    )  # fmt: skip
+
+
+def test_each_showing_has_the_rows_as_they_are_then(todos, shown):
+    widget = ps.TableWidget(todos)
+    first, _ = shown(widget)
+    todos.insert(id="a", text="milk")
+    second, _ = shown(widget)
+
+    assert "milk" not in first["text/html"]
+    assert "milk" in second["text/html"]
+    assert [row[1] for row in widget.comm.state()["preview"]["rows"]] == ["milk"]
+
+
+def test_a_table_shown_in_a_cell_is_its_one_grid(todos, shown):
+    _, first = shown(todos)
+    _, second = shown(todos)
+
+    assert first[VIEW] == second[VIEW]
+    todos._grid().close()
+    _, third = shown(todos)
+    assert third[VIEW]["model_id"] != first[VIEW]["model_id"]
+
+
+def test_a_widget_without_a_table_is_one_plain_output(shown):
+    (only,) = shown(ps.TableWidget())
+
+    assert set(only) == {"text/plain"}
+    assert "TableWidget" in only["text/plain"]
+
+
+def test_a_preview_is_taken_when_it_is_shown_and_not_before(todos):
+    """A widget made in a cell costs no look at the rows, and nobody but it sets the trait."""
+    widget = ps.TableWidget(todos)
+    assert widget.preview is None
+
+    with pytest.raises(traitlets.TraitError, match="read-only"):
+        widget.preview = {}
+
+
+def test_how_columns_are_arranged_is_python_s_and_the_browser_s(todos):
+    widget = ps.TableWidget(todos, arrangement={"sort": [["text", True]]})
+    assert widget.comm.state()["arrangement"] == {"sort": [["text", True]]}
+
+    widget.set_state({"arrangement": {"hidden": ["done"], "widths": {"text": 200}}})
+    assert widget.arrangement == {"hidden": ["done"], "widths": {"text": 200}}
+    assert ps.TableWidget(todos).arrangement == {}

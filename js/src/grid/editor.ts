@@ -7,9 +7,9 @@ import { make } from "./element";
 
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
-/** Booleans are ticked where they stand; bytes are for programs. */
+/** The id of a row stays; bytes are for programs. */
 export function canEdit(column: Column): boolean {
-  return column.type !== "boolean" && column.type !== "bytes" && column.name !== "id";
+  return column.type !== "bytes" && column.name !== "id";
 }
 
 export class Editor {
@@ -47,14 +47,21 @@ export class Editor {
   }
 
   read(): Value {
-    const value = parse(this.#column, this.field.value);
-    return this.#column.type === "datetime" && value !== null ? `${value}${this.#zone}` : value;
+    const text = this.field.value;
+    if (this.#column.type === "datetime" && text !== "") return parse(this.#column, `${text}${this.#zone}`);
+    return parse(this.#column, text);
   }
 
-  /** Show why the text cannot be taken; the editor stays open. */
-  complain(sentence: string): void {
-    this.field.setAttribute("aria-invalid", "true");
-    this.field.title = sentence;
+  /** Why what stands there cannot be taken, or null; the field shows it. */
+  check(): string | null {
+    let sentence: string | null = null;
+    try {
+      this.read();
+    } catch (error) {
+      sentence = (error as Error).message;
+    }
+    this.field.setAttribute("aria-invalid", String(sentence !== null));
+    return sentence;
   }
 }
 

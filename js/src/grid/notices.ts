@@ -1,62 +1,81 @@
-// Around the grid: the badge that says whether edits get through, and one notice for each edit that was refused.
+// Below the grid: one notice for each edit that was refused, what could not be pasted, and what a screen reader is told.
 
-import type { LiveTable, Status } from "../table";
-import type { Refusal } from "../wire";
+import type { LiveTable } from "../table";
+import type { Change, Refusal } from "../wire";
 import { button, make } from "./element";
 
 const SHOWN = 3; // notices at once; the others are counted
 
-export type Badge = "live" | "reconnecting" | "offline" | "closed" | "silent";
-
-export function badgeOf(status: Status): { badge: Badge; text: string } {
-  if (status.kernel === "silent") return { badge: "silent", text: "kernel does not answer" };
-  const waiting = status.waiting ? ` · ${status.waiting} waiting` : "";
-  switch (status.room) {
-    case "live": return { badge: "live", text: `live${waiting}` };
-    case "offline": return { badge: "offline", text: `offline${waiting}` };
-    case "closed":
-    case "failed": return { badge: "closed", text: status.room };
-    default: return { badge: "reconnecting", text: `${status.room === "connecting" ? "connecting" : "reconnecting"}${waiting}` };
-  }
-}
-
 export class Notices {
-  readonly status = make("span", "ps-status", { role: "status" });
   readonly list = make("div", "ps-notices", { role: "alert" });
+  readonly said = make("div", "ps-hidden", { role: "status" });
   #table: LiveTable;
   #drawn: readonly Refusal[] = [];
+  #refusals = make("div", "");
+  #own = make("div", "");
 
   constructor(table: LiveTable) {
     this.#table = table;
+    this.list.append(this.#own, this.#refusals);
+  }
+
+  /** For those who do not see the grid. */
+  say(text: string): void {
+    this.said.textContent = text;
+  }
+
+  /** Something that a person asked for was not done. */
+  complain(text: string): void {
+    const dismiss = button("ps-dismiss", "Dismiss");
+    const notice = make("div", "ps-notice", {}, make("span", "", {}, text), dismiss);
+    dismiss.addEventListener("click", () => notice.remove());
+    this.#own.replaceChildren(notice);
+  }
+
+  /** What was wrong is mended. */
+  settle(): void {
+    this.#own.replaceChildren();
   }
 
   draw(): void {
-    const { badge, text } = badgeOf(this.#table.status);
-    this.status.dataset["status"] = badge;
-    if (this.status.textContent !== text) this.status.textContent = text;
-    this.status.title = this.#table.status.trouble;
     const refusals = this.#table.rejections;
     // Redrawn only when the list changed: a button under the pointer must stay the same button.
     if (refusals.length === this.#drawn.length && refusals.every((each, i) => each === this.#drawn[i])) return;
     this.#drawn = refusals;
     const more = refusals.length - SHOWN;
-    this.list.replaceChildren(...refusals.slice(-SHOWN).map((refusal) => this.#notice(refusal)));
-    if (more > 0) this.list.append(`and ${more} more`);
+    this.#refusals.replaceChildren(...refusals.slice(-SHOWN).map((refusal) => this.#notice(refusal)));
+    if (more > 0) this.#refusals.append(`and ${more} more`);
   }
 
   #notice(refusal: Refusal): HTMLElement {
-    const why = make("span", "", {}, `${describe(refusal)} was refused: ${refusal.why}`);
-    const retry = button("ps-retry", "Try again");
-    const dismiss = button("ps-dismiss", "Dismiss");
-    retry.addEventListener("click", () => this.#table.retry(refusal));
-    dismiss.addEventListener("click", () => this.#table.dismiss(refusal));
-    return make("div", "ps-notice", { "data-id": refusal.id }, why, retry, dismiss);
+    return make("div", "ps-notice", { "data-id": refusal.changes[0]?.id ?? "" },
+      make("span", "", {}, `${describe(refusal)} was refused: ${refusal.why}`), ...answers(this.#table, refusal));
   }
 }
 
-function describe({ op, id, values }: Refusal): string {
-  if (op === "insert") return "A new row";
-  if (op === "delete") return `Deleting row ${id}`;
-  const written = Object.entries(values).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
-  return `${written.join(", ")} in row ${id}`;
+/** What a person can do about a refusal. */
+export function answers(table: LiveTable, refusal: Refusal): HTMLElement[] {
+  const retry = button("ps-retry", "Try again");
+  const dismiss = button("ps-dismiss", "Dismiss");
+  retry.addEventListener("click", () => table.retry(refusal));
+  dismiss.addEventListener("click", () => table.dismiss(refusal));
+  return [retry, dismiss];
+}
+
+export function describe({ changes }: Refusal): string {
+  const [change] = changes;
+  if (changes.length !== 1 || !change) return `An edit of ${changes.length} rows`;
+  return describeOne(change);
+}
+
+function describeOne(change: Change): string {
+  switch (change.op) {
+    case "insert": return "A new row";
+    case "delete": return `Deleting row ${change.id}`;
+    case "back": return `Undoing the edit of row ${change.id}`;
+    case "update": {
+      const written = Object.entries(change.values).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+      return `${written.join(", ")} in row ${change.id}`;
+    }
+  }
 }

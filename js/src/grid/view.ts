@@ -1,299 +1,320 @@
-// One view of a live table: draws the rows in sight, keeps the active cell, opens and closes the one editor.
+// One view of a live table: puts its parts together and draws them, at most once a frame.
 //
 // Focus stays on the grid element and `aria-activedescendant` names the active cell, so redrawing never loses it. What
-// keys mean is in keys.ts. Drawing happens once a frame at most, however many deltas arrive.
+// keys mean is in keys.ts, the pointer in pointer.ts, the editor in editing.ts, many cells at once in bulk.ts, columns in
+// arranging.ts; how rows get onto the screen is pane.ts.
 
-import type { Change, LiveTable } from "../table";
-import type { Column, Value, Values } from "../values";
-import { canEdit, Editor } from "./editor";
-import { initial } from "./cells";
-import { button, make } from "./element";
-import { drawHead } from "./head";
+import type { Listing } from "../listing";
+import { listsAll } from "../query";
+import type { Changed, LiveTable, RowEdit } from "../table";
+import type { Row } from "../values";
+import type { Person } from "../wire";
+import { Arranging } from "./arranging";
+import { Bar, can } from "./bar";
+import { Bubble } from "./bubble";
+import { Bulk } from "./bulk";
+import { Columns, type Layout } from "./columns";
+import { Editing } from "./editing";
+import { make } from "./element";
+import { Head } from "./head";
+import { openHelp } from "./help";
 import { listenForKeys, type KeyTarget } from "./keys";
+import { focused } from "./menu";
 import { Notices } from "./notices";
-import { RowView } from "./row";
-import { ROW, Window } from "./window";
+import { Pane, type Scene } from "./pane";
+import { listenForPointer } from "./pointer";
+import type { RowState } from "./row";
+import { Selection, type Spot } from "./selection";
+import type { Stage } from "./stage";
+import { ROW } from "./window";
 
-const TALL = 15 * ROW; // px of rows shown before the grid scrolls, where the page does not yet say
+const LOOK = 100; // ms between two words on where one is
+const NOBODY: readonly Person[] = [];
 
 let views = 0;
 
-export class GridView implements KeyTarget {
-  #table: LiveTable;
-  #notices: Notices;
-  #add = button("ps-add", "Add row");
-  #head = make("div", "ps-head", { role: "row", "aria-rowindex": "1" });
-  #body = make("div", "ps-body", { role: "rowgroup" });
+export class GridView implements Stage, KeyTarget {
+  readonly table: LiveTable;
+  readonly columns: Columns;
+  readonly selection = new Selection();
+  readonly notices: Notices;
+  readonly bubble: Bubble;
+  readonly bar: Bar;
+  readonly head: Head;
+  readonly pane: Pane;
+  readonly grid: HTMLElement;
+  readonly root: HTMLElement;
+  readonly editing: Editing;
+  readonly bulk: Bulk;
+  readonly arranging: Arranging;
+  listing: Listing;
+
   #empty = make("div", "ps-empty");
-  #grid = make("div", "ps-grid", { role: "grid", tabindex: "0", "aria-label": "Table" }, this.#head, this.#body, this.#empty);
-  #root: HTMLElement;
-
-  #columns: readonly Column[] = [];
-  #drawn = new Map<string, RowView>();
-  #active = { id: "", index: 0, column: 0 };
-  #open: { editor: Editor; row: RowView; column: Column } | null = null;
-  #serial = `ps${views++}`;
-  #serials = 0;
+  #stale = true; // the listing is not what the columns ask for
+  #flashes = new Map<string, { by: Person; before: Row | undefined }>();
+  #people: { all: readonly Person[]; byRow: Map<string, Person[]> } = { all: NOBODY, byRow: new Map() };
   #due = 0;
+  #lookDue: ReturnType<typeof setTimeout> | undefined;
+  #looked = "null";
+  #marked: HTMLElement[] = [];
 
-  constructor(table: LiveTable, el: HTMLElement, signal: AbortSignal) {
-    this.#table = table;
-    this.#notices = new Notices(table);
-    const bar = make("div", "ps-bar", {}, this.#add, this.#notices.status);
-    this.#root = make("div", "ps-table", {}, bar, this.#grid, this.#notices.list);
-    el.append(this.#root);
+  /** `keep` is told of every new arrangement of the columns. */
+  constructor(table: LiveTable, el: HTMLElement, signal: AbortSignal, layout: Layout = {}, keep: (layout: Layout) => void = () => {}) {
+    const serial = `ps${views++}`;
+    this.table = table;
+    this.columns = new Columns(layout);
+    this.columns.take(table.columns);
+    this.listing = table.listing(this.columns.query);
+    this.notices = new Notices(table);
+    this.bubble = new Bubble(table);
+    this.editing = new Editing(this, serial);
+    this.bulk = new Bulk(this, this.editing);
+    this.arranging = new Arranging(this, keep);
+    this.head = new Head(this.columns, this.arranging, serial);
+    this.bar = new Bar(table, this, signal);
+    this.grid = make("div", "ps-grid", { role: "grid", tabindex: "0", "aria-label": "Table", "aria-multiselectable": "true" });
+    this.pane = new Pane(this.grid, this.head.element, serial);
+    this.grid.append(this.head.element, this.pane.body, this.#empty);
+    const { list, said } = this.notices;
+    this.root = make("div", "ps-table", {}, this.bar.element, this.grid, this.bubble.element, list, said);
+    this.bar.search(layout.search ?? "");
+    this.head.filtering = Object.keys(layout.filters ?? {}).length > 0;
+    el.append(this.root);
 
     const unsubscribe = table.subscribe((change) => this.#changed(change));
     // The room for rows is known only once the page has laid the widget out.
-    const size = new ResizeObserver(() => this.#schedule());
-    size.observe(this.#grid);
+    const size = new ResizeObserver(() => this.schedule());
+    size.observe(this.grid);
+    this.#listen(signal);
     signal.addEventListener("abort", () => {
       unsubscribe();
+      this.editing.close(false);
+      this.listing.close();
       size.disconnect();
       cancelAnimationFrame(this.#due);
-      this.#root.remove();
+      clearTimeout(this.#lookDue);
+      this.root.remove();
     });
-    this.#grid.addEventListener("scroll", () => this.#schedule(), { passive: true });
-    this.#grid.addEventListener("mousedown", (event) => this.#pressed(event));
-    this.#grid.addEventListener("click", (event) => this.#clicked(event));
-    this.#grid.addEventListener("dblclick", (event) => this.#at(event) && this.edit());
-    this.#grid.addEventListener("change", (event) => this.#ticked(event));
-    this.#add.addEventListener("click", () => this.addRow());
-    listenForKeys(this, this.#grid, signal);
-    this.#changed({ ids: new Set(), reset: true });
+    this.rebuild();
   }
 
-  // What keys.ts asks for.
-
-  get editing(): boolean {
-    return this.#open !== null;
+  #listen(signal: AbortSignal): void {
+    this.grid.addEventListener("scroll", () => this.schedule(), { passive: true, signal });
+    for (const turned of ["focusin", "focusout"]) {
+      this.grid.addEventListener(turned, () => {
+        this.#look();
+        this.schedule(); // the word at the active cell is for whoever is in the grid
+      }, { signal });
+    }
+    listenForPointer(this, this.editing, signal);
+    listenForKeys(this, this.grid, signal);
+    this.bulk.listen(signal);
+    // Whatever is typed into the bar, a filter or a menu is not the notebook's.
+    this.root.addEventListener("keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey && event.target !== this.grid) event.stopPropagation();
+    }, { signal });
   }
 
-  move(rows: number, columns: number): void {
-    const last = this.#table.rows.size - 1;
-    const index = Math.min(last, Math.max(0, this.#activeIndex() + rows));
-    const column = Math.min(this.#columns.length - 1, Math.max(0, this.#active.column + columns));
-    if (index >= 0) this.#activate(index, column);
+  // Moving.
+
+  get onHeader(): boolean {
+    return this.selection.active.row < 0;
   }
 
   /** How many rows a page key moves. */
   get page(): number {
-    return Math.max(1, Math.floor(this.#room / ROW) - 1);
+    return Math.max(1, Math.floor(this.pane.room / ROW) - 1);
   }
 
-  /** Open the editor of the active cell; with `typed`, on that text instead of the value. A checkbox is ticked. */
-  edit(typed?: string): void {
-    const column = this.#columns[this.#active.column];
-    const row = this.#table.rows.get(this.#active.id);
-    if (!column || !row || this.#open) return;
-    if (column.type === "boolean") {
-      if (typed === undefined || typed === " ") this.#table.update(row.id, { [column.name]: row[column.name] !== true });
-      return;
-    }
-    if (!canEdit(column)) return;
-    this.#reveal(this.#activeIndex());
-    this.#draw();
-    const view = this.#drawn.get(row.id)!;
-    const editor = new Editor(column, row[column.name], typed);
-    this.#open = { editor, row: view, column };
-    view.editing = column;
-    view.cell(this.#active.column)!.replaceChildren(editor.field);
-    editor.field.addEventListener("blur", () => this.#open?.editor === editor && this.commit());
-    editor.focus(typed === undefined);
+  move(rows: number, columns: number, extend = false): void {
+    this.selection.settle(this.listing, this.columns.visible.length);
+    const { active } = this.selection;
+    const top = extend || (rows < -1 && active.row > 0) ? 0 : -1; // one step up from the first row is the header
+    const row = Math.min(this.listing.size - 1, Math.max(top, active.row + rows));
+    const column = Math.min(this.columns.visible.length - 1, Math.max(0, active.column + columns));
+    this.activate(row, column, extend);
   }
 
-  /** Take what was typed. Returns false, and leaves the editor open, when it cannot be. */
-  commit(): boolean {
-    if (!this.#open) return true;
-    const { editor, row, column } = this.#open;
-    if (editor.changed) {
-      let value: Value;
-      try {
-        value = editor.read();
-      } catch (error) {
-        editor.complain((error as Error).message);
-        return false;
-      }
-      this.#close();
-      this.#table.update(row.id, { [column.name]: value });
-    } else {
-      this.#close();
-    }
-    return true;
+  activate(row: number, column: number, extend = false): void {
+    this.selection.set(this.#spot(row, column), extend);
+    if (row >= 0) this.pane.reveal(row, this.listing.size);
+    this.draw();
+    this.#look();
+    const cell = row < 0 ? this.head.cell(column) : this.pane.cell(this.selection.active.id, column);
+    if (!cell) return;
+    // Not scrollIntoView: that would scroll the notebook, too.
+    const hidden = cell.offsetLeft + cell.offsetWidth - this.grid.clientWidth;
+    this.grid.scrollLeft = Math.min(cell.offsetLeft, Math.max(this.grid.scrollLeft, hidden));
   }
 
-  cancel(): void {
-    this.#close();
+  selectAll(): void {
+    this.#span(0, this.listing.size - 1, 0, this.columns.visible.length - 1);
   }
 
-  addRow(): void {
-    if (!this.commit()) return;
-    const values: Values = {};
-    const now = new Date();
-    for (const column of this.#columns) {
-      if (column.required && !column.filled) values[column.name] = initial(column, now);
-    }
-    const id = this.#table.insert(values);
-    const first = this.#columns.findIndex(canEdit);
-    this.#activate(this.#table.rows.indexOf(id), Math.max(0, first));
-    if (first >= 0) this.edit();
+  selectRows(): void {
+    const { top, bottom } = this.selection.range;
+    this.#span(top, bottom, 0, this.columns.visible.length - 1);
+  }
+
+  selectColumn(): void {
+    const { left, right } = this.selection.range;
+    this.#span(0, this.listing.size - 1, left, right);
+  }
+
+  #span(top: number, bottom: number, left: number, right: number): void {
+    if (bottom >= top) this.selection.span(this.#spot(top, left), this.#spot(bottom, right));
+    this.draw();
+  }
+
+  #spot(row: number, column: number): Spot {
+    return { id: (row >= 0 && this.listing.at(row)?.id) || "", row, column };
+  }
+
+  focus(): void {
+    this.grid.focus({ preventScroll: true });
+  }
+
+  help(): void {
+    openHelp(this.root, () => this.focus());
+  }
+
+  make(changes: readonly RowEdit[], draft?: string): readonly string[] {
+    this.notices.settle();
+    return this.table.edit(changes, draft);
+  }
+
+  /** Tell the others where one is: the cell while the grid has the focus, nowhere else. */
+  #look(): void {
+    this.#lookDue ??= setTimeout(() => {
+      this.#lookDue = undefined;
+      const { active } = this.selection;
+      const column = this.columns.visible[active.column];
+      const here = this.grid.contains(focused(this.root)) && active.row >= 0 && active.id !== "" && column;
+      const at = here ? { id: active.id, column: column.name } : null;
+      if (JSON.stringify(at) === this.#looked) return;
+      this.#looked = JSON.stringify(at);
+      this.table.look(at);
+    }, LOOK);
   }
 
   // Drawing.
 
-  #changed(change: Change): void {
-    if (change.reset) this.#reset();
-    this.#schedule();
-  }
-
-  /** New columns, or everything may differ. The open editor goes only if its column is gone. */
-  #reset(): void {
-    const before = this.#columns;
-    this.#columns = this.#table.columns.filter((column) => column.name !== "id");
-    if (JSON.stringify(before) === JSON.stringify(this.#columns)) {
-      this.#columns = before;
-      return;
+  #changed(change: Changed): void {
+    for (const [id, by] of change.by) {
+      if (!this.#flashes.has(id)) this.#flashes.set(id, { by, before: this.pane.row(id)?.shown });
     }
-    this.#close();
-    for (const row of this.#drawn.values()) row.element.remove();
-    this.#drawn.clear();
-    this.#active.column = Math.max(0, Math.min(this.#active.column, this.#columns.length - 1));
-    drawHead(this.#head, this.#columns, this.#root);
-    this.#grid.setAttribute("aria-colcount", String(this.#columns.length + 1));
+    if (change.reset) {
+      this.#stale = true;
+      if (this.columns.take(this.table.columns)) return this.rebuild();
+    }
+    this.schedule();
   }
 
-  #schedule(): void {
-    this.#due ||= requestAnimationFrame(() => this.#draw());
+  rebuild(): void {
+    this.editing.close(false);
+    this.pane.clear();
+    this.arranging.layOut();
+    this.schedule();
   }
 
-  /** Room for rows, in px, below the header that stays in place. */
-  get #room(): number {
-    return this.#grid.clientHeight > ROW ? this.#grid.clientHeight - ROW : TALL;
+  relist(): void {
+    this.#stale = true;
+    this.selection.collapse();
+    this.schedule();
   }
 
-  #draw(): void {
+  schedule(): void {
+    this.#due ||= requestAnimationFrame(() => this.draw());
+  }
+
+  draw(): void {
     cancelAnimationFrame(this.#due);
     this.#due = 0;
-    const rows = this.#table.rows;
-    const inSight = new Window(rows.size, this.#room, this.#grid.scrollTop);
-    this.#body.style.height = `${inSight.height}px`;
-    this.#grid.setAttribute("aria-rowcount", String(rows.size + 1));
-    this.#empty.textContent = !this.#table.ready ? "Loading…" : rows.size === 0 ? "No rows" : "";
-    this.#add.disabled = !this.#table.ready;
-
-    const wanted = new Set<string>();
-    let next = this.#body.firstElementChild;
-    for (let index = inSight.first; index < inSight.end; index++) {
-      const row = rows.at(index)!;
-      wanted.add(row.id);
-      const view = this.#drawn.get(row.id) ?? this.#newRow(row.id);
-      view.draw({ row, pending: this.#table.pending(row.id), rejected: this.#table.rejected(row.id) });
-      view.stand(index, inSight.offset(index));
-      // Keep the order of the elements that of the rows, for screen readers. Moving one would take its focus away, so
-      // the row with the editor stays put and the others go around it.
-      if (view.element === next) next = next.nextElementSibling;
-      else if (this.#open?.row !== view) this.#body.insertBefore(view.element, next);
+    if (this.#stale) {
+      this.#stale = false;
+      this.listing.close();
+      this.listing = this.table.listing(this.columns.query);
     }
-    for (const [id, view] of this.#drawn) if (!wanted.has(id)) this.#leave(id, view);
-    this.#markActive();
-    this.#notices.draw();
+    this.#meet();
+    this.selection.settle(this.listing, this.columns.visible.length);
+    const { active } = this.selection;
+    this.head.draw(active.row < 0 ? active.column : -1);
+    const now = performance.now();
+    if (this.pane.draw(this.#scene(), this.editing.row, now)) this.#flash(now);
+    else this.schedule();
+    const size = this.listing.size;
+    const narrowed = !listsAll(this.columns.query);
+    this.grid.setAttribute("aria-rowcount", String(size + this.head.rows));
+    this.#empty.textContent = !this.table.ready ? "Loading…" : size > 0 ? "" : narrowed ? "No row is like that" : "No rows";
+    this.bar.draw(this.head.filtering, size, narrowed);
+    this.#mark();
+    this.notices.draw();
+    this.say();
   }
 
-  #newRow(id: string): RowView {
-    const view = new RowView(id, this.#columns, `${this.#serial}-${this.#serials++}`);
-    this.#drawn.set(id, view);
-    return view;
+  #scene(): Scene {
+    const { table, listing } = this;
+    const writable = can(table.status, "update");
+    const state = (row: Row): RowState => ({
+      row,
+      pending: table.pending(row.id),
+      rejected: table.rejected(row.id),
+      drafts: table.drafts(row.id),
+      people: this.#people.byRow.get(row.id) ?? NOBODY,
+      writable,
+    });
+    return { listing, ghosts: table.ghosts, columns: this.columns.visible, heads: this.head.rows, state };
   }
 
-  /** A row left the sight. One whose editor is open stays, and follows its place in the table while it has one. */
-  #leave(id: string, view: RowView): void {
-    if (this.#open?.row !== view) {
-      view.element.remove();
-      this.#drawn.delete(id);
-      return;
+  /** Who is at which row; made anew only when somebody moved, for rows are compared by it. */
+  #meet(): void {
+    const all = this.table.people;
+    if (all === this.#people.all) return;
+    const byRow = new Map<string, Person[]>();
+    for (const person of all) if (person.at) byRow.set(person.at.id, [...(byRow.get(person.at.id) ?? []), person]);
+    this.#people = { all, byRow };
+  }
+
+  #flash(now: number): void {
+    for (const [id, { by, before }] of this.#flashes) this.pane.row(id)?.flash(by, before, now);
+    this.#flashes.clear();
+  }
+
+  /** Mark the active cell and what is selected. */
+  #mark(): void {
+    for (const cell of this.#marked) {
+      cell.classList.remove("ps-active", "ps-selected");
+      cell.removeAttribute("aria-selected");
     }
-    const index = this.#table.rows.indexOf(id);
-    const inSight = new Window(this.#table.rows.size, this.#room, this.#grid.scrollTop);
-    if (index >= 0) view.stand(index, inSight.offset(index));
-    view.element.classList.toggle("ps-gone", index < 0);
+    this.#marked = [];
+    const { active } = this.selection;
+    const cell = active.row < 0 ? this.head.cell(active.column) : this.pane.cell(active.id, active.column);
+    if (cell) this.grid.setAttribute("aria-activedescendant", cell.id);
+    else this.grid.removeAttribute("aria-activedescendant");
+    if (active.row < 0) return;
+    if (cell) this.#take(cell, "ps-active");
+    if (!this.selection.many) return;
+    const { top, bottom, left, right } = this.selection.range;
+    for (const row of this.pane.rows) {
+      const index = this.listing.indexOf(row.id);
+      if (index < top || index > bottom) continue;
+      for (let column = left; column <= right; column++) this.#take(row.cell(column)!, "ps-selected");
+    }
   }
 
-  // The active cell.
-
-  #activeIndex(): number {
-    const index = this.#table.rows.indexOf(this.#active.id);
-    return index >= 0 ? index : Math.min(this.#active.index, this.#table.rows.size - 1);
+  #take(cell: HTMLElement, mark: string): void {
+    cell.classList.add(mark);
+    cell.setAttribute("aria-selected", "true");
+    this.#marked.push(cell);
   }
 
-  #activate(index: number, column: number): void {
-    this.#active = { id: this.#table.rows.at(index)?.id ?? "", index, column };
-    this.#reveal(index);
-    this.#draw();
-    const cell = this.#drawn.get(this.#active.id)?.cell(column);
-    if (!cell) return;
-    // Not scrollIntoView: that would scroll the notebook, too.
-    const hidden = cell.offsetLeft + cell.offsetWidth - this.#grid.clientWidth;
-    this.#grid.scrollLeft = Math.min(cell.offsetLeft, Math.max(this.#grid.scrollLeft, hidden));
-  }
-
-  #reveal(index: number): void {
-    const rows = this.#table.rows.size;
-    const inSight = new Window(rows, this.#room, this.#grid.scrollTop);
-    this.#body.style.height = `${inSight.height}px`; // a new last row must have a place to scroll to
-    const top = inSight.reveal(index);
-    if (top !== this.#grid.scrollTop) this.#grid.scrollTop = top;
-  }
-
-  #markActive(): void {
-    const index = this.#activeIndex();
-    const id = this.#table.rows.at(index)?.id ?? "";
-    this.#active = { ...this.#active, id, index: Math.max(0, index) };
-    this.#body.querySelector(".ps-active")?.classList.remove("ps-active");
-    const cell = this.#drawn.get(id)?.cell(this.#active.column);
-    cell?.classList.add("ps-active");
-    if (cell) this.#grid.setAttribute("aria-activedescendant", cell.id);
-    else this.#grid.removeAttribute("aria-activedescendant");
-  }
-
-  // The pointer.
-
-  /** The row and column under an event; null outside the rows. */
-  #at(event: Event): { id: string; column: number } | null {
-    const target = event.target as HTMLElement;
-    const id = target.closest<HTMLElement>("[role=row]")?.dataset["id"];
-    const name = target.closest<HTMLElement>("[role=gridcell]")?.dataset["column"];
-    return id === undefined ? null : { id, column: this.#columns.findIndex((column) => column.name === name) };
-  }
-
-  #pressed(event: MouseEvent): void {
-    const at = this.#at(event);
-    if (!at || at.column < 0 || (event.target as HTMLElement).closest(".ps-editor")) return;
-    this.#activate(this.#table.rows.indexOf(at.id), at.column);
-  }
-
-  #clicked(event: MouseEvent): void {
-    if (!(event.target as HTMLElement).closest(".ps-delete")) return;
-    const id = this.#at(event)?.id;
-    if (id !== undefined) this.#table.delete(id);
-    this.#grid.focus({ preventScroll: true });
-  }
-
-  #ticked(event: Event): void {
-    const box = event.target as HTMLInputElement;
-    const at = this.#at(event);
-    if (box.type !== "checkbox" || !at) return;
-    this.#table.update(at.id, { [this.#columns[at.column]!.name]: box.checked });
-    this.#grid.focus({ preventScroll: true });
-  }
-
-  #close(): void {
-    const open = this.#open;
-    if (!open) return;
-    this.#open = null; // first: removing the field fires blur
-    const root = this.#root.getRootNode() as Document | ShadowRoot;
-    const focused = root.activeElement === open.editor.field;
-    open.row.stopEditing();
-    if (focused) this.#grid.focus({ preventScroll: true });
-    this.#schedule();
+  say(): void {
+    const { active } = this.selection;
+    const cell = this.pane.cell(active.id, active.column);
+    if (this.editing.active) return this.bubble.show(this.editing.why, cell);
+    const at = focused(this.root);
+    const here = at !== null && (at === this.grid || this.bubble.element.contains(at));
+    const refusal = here && cell?.classList.contains("ps-rejected") ? this.table.rejected(active.id) : undefined;
+    this.bubble.show(refusal ?? null, cell);
   }
 }

@@ -30,9 +30,9 @@ export class Window {
     this.end = Math.min(rows, Math.ceil((start + view) / ROW) + SPARE);
   }
 
-  /** How far row `index` stands below the top of the element that holds the rows. */
+  /** How far row `index` stands below the upper edge of what is in sight. */
   offset(index: number): number {
-    return this.#top + index * ROW - this.#top * this.#scale;
+    return index * ROW - this.#top * this.#scale;
   }
 
   /** Where to scroll so that row `index` is wholly in sight; the nearest such place. */
