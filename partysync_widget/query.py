@@ -98,11 +98,12 @@ def _bindings(entry: StoredTable, query: Query) -> list[Any]:
 
 def _conditions(entry: StoredTable, query: Query) -> list[tuple[str, list[Any]]]:
     """Each with its bindings. A column that is not there any more asks for nothing."""
-    made = [
-        _condition(column, each) for each in query.filters if (column := _known(entry, each.column)) is not None
-    ]
+    made = [_condition(column, each) for each in query.filters if (column := _known(entry, each.column)) is not None]
     if query.search:
-        columns = [entry.column("id"), *(column for column in entry.spec.columns if column.type != "bytes")]
+        columns = [
+            entry.column("id"),
+            *(column for column in entry.spec.columns if column.type not in ("bytes", "boolean")),
+        ]
         anywhere = " OR ".join(f"{_text(column)} LIKE ? ESCAPE '\\'" for column in columns)
         made.append((f"({anywhere})", [_like(query.search)] * len(columns)))
     return made

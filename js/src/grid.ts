@@ -3,7 +3,7 @@
 import type { AnyModel, Host } from "@anywidget/types";
 import type { ChannelExports } from "./channel";
 import type { Layout } from "./grid/columns";
-import { drawPreview, type Preview } from "./grid/preview";
+import { drawPreview, drawSaved, type Preview } from "./grid/preview";
 import { shieldKeys } from "./grid/shield";
 import { GridView } from "./grid/view";
 
@@ -28,6 +28,11 @@ async function render({ model, el, host, signal }: GridProps): Promise<void> {
     const showing = (shown = new AbortController());
     const reference = model.get("table");
     if (!reference) return;
+    if (!host?.getWidget) {
+      el.textContent = "This front end is too old for the grid: it gives a widget no other widgets (anywidget 0.11 does).";
+      return;
+    }
+    if (!(await hasKernel(model, reference))) return drawSaved(model.get("preview"), el, showing.signal);
     const { table } = (await host.getWidget<ChannelExports>(reference)).exports;
     if (showing.signal.aborted || signal.aborted) return;
     drawPreview(table, model.get("preview"), el, showing.signal);
@@ -44,6 +49,12 @@ async function render({ model, el, host, signal }: GridProps): Promise<void> {
   signal.addEventListener("abort", () => shown.abort());
   shieldKeys(el, signal);
   await show();
+}
+
+/** A notebook that was saved with its widgets shows them without the kernel that made them; only Jupyter says so. */
+async function hasKernel(model: AnyModel<GridModel>, reference: string): Promise<boolean> {
+  const found: unknown = await model.widget_manager?.get_model(reference.replace("anywidget:", ""));
+  return (found as { comm_live?: boolean } | undefined)?.comm_live !== false;
 }
 
 export default { render };

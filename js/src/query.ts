@@ -36,7 +36,7 @@ export function matcher(query: Query, columns: readonly Column[]): (row: Row) =>
   const tests = query.filters.filter(({ column }) => types.has(column)).map((filter) => test(filter, types.get(filter.column)!));
   if (query.search) {
     const wanted = fold(query.search);
-    const searched = [...types].filter(([, type]) => type !== "bytes");
+    const searched = [...types].filter(([, type]) => type !== "bytes" && type !== "boolean");
     tests.push((row) => searched.some(([name, type]) => has(type, row[name], wanted)));
   }
   return (row) => tests.every((passes) => passes(row));

@@ -55,7 +55,7 @@ describe("a listing of rows that are all here", () => {
     kernel.load([...base.values()], { columns: COLUMNS });
     const listings = QUERIES.map((query) => kernel.table.listing(query));
 
-    for (let step = 0; step < 400; step++) {
+    for (let step = 0; step < 200; step++) {
       const id = `r${random(40)}`;
       const [word, n, done] = cells();
       switch (random(7)) {
@@ -78,8 +78,7 @@ describe("a listing of rows that are all here", () => {
       QUERIES.forEach((query, q) => {
         const expected = model(rows, query);
         const where = `seed ${seed}, step ${step}, query ${q}`;
-        expect(listed(listings[q]!), where).toEqual(expected);
-        expect(listings[q]!.indexOf(id), where).toBe(expected.indexOf(id));
+        expect([...listed(listings[q]!), listings[q]!.indexOf(id)], where).toEqual([...expected, expected.indexOf(id)]);
         if (step % 20) return;
         const anew = kernel.table.listing(query);
         expect(listed(anew), where).toEqual(expected);

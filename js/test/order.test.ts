@@ -16,7 +16,7 @@ describe("Order", () => {
     const order = new Order(byNumber);
     const model = new Map<string, number>();
 
-    for (let step = 0; step < 2_000; step++) {
+    for (let step = 0; step < 1_000; step++) {
       const id = `r${random(60)}`;
       if (random(3) === 0) {
         order.remove(id);
@@ -28,9 +28,8 @@ describe("Order", () => {
       }
 
       const expected = sorted(model);
-      expect([...order], `seed ${seed}, step ${step}`).toEqual(expected);
-      expect(order.indexOf(id), `seed ${seed}, step ${step}`).toBe(expected.indexOf(id));
-      expect(order.keyOf(id), `seed ${seed}, step ${step}`).toBe(model.get(id));
+      const found = [...order, order.indexOf(id), order.keyOf(id)];
+      expect(found, `seed ${seed}, step ${step}`).toEqual([...expected, expected.indexOf(id), model.get(id)]);
     }
   });
 

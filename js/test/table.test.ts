@@ -304,6 +304,7 @@ describe("refusals", () => {
 
     expect(kernel.table.rejected("a")?.why).toBe("no");
     expect(kernel.table.rows.get("a")).toMatchObject({ text: "milk" });
+    expect(changes.at(-1)!.ids).toEqual(new Set(["a"]));
   });
 
   it("of several changes can be tried again, all of them as one", () => {

@@ -176,7 +176,7 @@ export class Bulk {
     }
     const plan = planPaste(block, {
       columns: columns.visible.slice(left), all: table.columns, rows, number: top + 1,
-      height: bottom - top + 1, width: right - left + 1, now: new Date(),
+      height: bottom - top + 1, width: right - left + 1,
       grows: can(table.status, "insert"),
     });
     if (!this.#carryOut(plan, "pasted")) return;

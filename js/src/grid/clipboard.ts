@@ -16,8 +16,7 @@ export function toText(rows: readonly (Row | undefined)[], columns: readonly Col
 
 /** The cells of a text. A line break at its very end ends the last line; it does not begin one more. */
 export function fromText(text: string): string[][] {
-  const lines = tsv.parseRows(text.replace(/\r\n?/g, "\n"));
-  return lines.length ? lines : [[""]];
+  return tsv.parseRows(text.replace(/\r\n?/g, "\n"));
 }
 
 export interface Target {
@@ -32,7 +31,6 @@ export interface Target {
   readonly width: number;
   /** The number of the first row, as people count. */
   readonly number: number;
-  readonly now: Date;
   /** Whether the room takes new rows. */
   readonly grows: boolean;
 }

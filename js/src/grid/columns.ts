@@ -107,8 +107,10 @@ export class Columns {
 
   /** Sort by a column; null takes its sorting away. `also` keeps what the rows are sorted by already. */
   sort(name: string, direction: "ascending" | "descending" | null, also = false): void {
-    const others = also ? (this.#layout.sort ?? []).filter(([column]) => column !== name) : [];
-    this.arrange({ sort: direction === null ? others : [...others, [name, direction === "descending"]] });
+    const now = also ? (this.#layout.sort ?? []) : [];
+    const wanted = direction === null ? [] : [[name, direction === "descending"] as const];
+    const place = now.findIndex(([column]) => column === name);
+    this.arrange({ sort: place < 0 ? [...now, ...wanted] : now.toSpliced(place, 1, ...wanted) });
   }
 
   filterText(name: string): string {

@@ -14,7 +14,7 @@ function row(id: string, values: Record<string, unknown> = {}): Row {
 }
 
 function target(more: Partial<Target> = {}): Target {
-  return { columns: COLUMNS, all: COLUMNS, rows: [row("a"), row("b")], height: 1, width: 1, number: 1, now: NOW, grows: true, ...more };
+  return { columns: COLUMNS, all: COLUMNS, rows: [row("a"), row("b")], height: 1, width: 1, number: 1, grows: true, ...more };
 }
 
 describe("text to and from a spreadsheet", () => {

@@ -155,6 +155,13 @@ describe("plain keys", () => {
     ]);
   });
 
+  it("with Shift or Alt break a line in an open text, and leave it open", () => {
+    page.open("a", "text");
+
+    expect([page.press("Enter", { shiftKey: true }), page.press("Enter", { altKey: true })]).toEqual([true, true]);
+    expect([page.find(".ps-editor") !== null, kernel.edits]).toEqual([true, []]);
+  });
+
   it("while a word is being composed are the input method's", () => {
     page.open("a", "text");
     page.type("に");

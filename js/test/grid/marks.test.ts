@@ -76,6 +76,10 @@ describe("the others in the room", () => {
     expect(looks()).toEqual([]);
     vi.advanceTimersByTime(150);
     expect(looks()).toEqual(["b text"]);
+    page.chord("ArrowUp");
+    page.chord("ArrowDown");
+    vi.advanceTimersByTime(150);
+    expect(looks()).toEqual(["b text"]); // one is where one was
 
     page.chord("ArrowUp");
     page.chord("ArrowUp");
@@ -105,6 +109,13 @@ describe("drafts", () => {
     await frame();
     expect([cell.textContent, has(cell, "ps-draft"), has(cell, "ps-typing"), cell.dataset["by"]]).toEqual(["oat milk", false, false, undefined]);
     expect(cell.title).toBe("");
+  });
+
+  it("show that somebody types though it is, so far, what stands there", async () => {
+    kernel.tell({ drafts: [{ by: "ada", typing: true, rows: { a: { text: "milk" } } }] });
+    await frame();
+
+    expect(has(page.cell("a", "text"), "ps-typing")).toBe(true);
   });
 
   it("that are taken back leave the value as it was", async () => {
@@ -170,6 +181,16 @@ describe("drafts", () => {
     vi.advanceTimersByTime(1_000);
     expect(kernel.edit.draft).toBe(drafts()[0]!.key);
     expect(drafts()).toHaveLength(2); // the edit itself carries the key
+  });
+
+  it("of one's own that became an edit at once are not told afterwards", () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    page.open("a", "text");
+    page.type("oat");
+    page.press("Enter");
+    vi.advanceTimersByTime(1_000);
+
+    expect([kernel.edit.draft, kernel.said.filter(({ k }) => k === "draft")]).toEqual([undefined, []]);
   });
 
   it("of one's own end when they are taken back, and are not begun by looking", () => {
