@@ -17,7 +17,8 @@ AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.
 @pytest.fixture(scope="module")
 def one(module_notebook):
     made = module_notebook(
-        f"import partysync_widget as ps\nimport datetime as dt\nroom = ps.connect('keys-{secrets.token_hex(4)}', user='Ada')\n"
+        "import partysync_widget as ps\nimport datetime as dt\n"
+        f"room = ps.connect('keys-{secrets.token_hex(4)}', user='Ada')\n"
         "todos = room.table('todos', text=str, done=bool, n=int, size=['small', 'big'], due=dt.date)\n"
         "todos.insert_many([dict(id=f'r{i}', text=f'row {i}', n=i, done=False) for i in range(30)]).result(10)",
         "todos",
@@ -125,7 +126,14 @@ def test_the_whole_grid_can_be_worked_by_keyboard(one):
     press(page, "Enter", "t", "Enter")
     expect(grid.locator('[data-column="text"][role=columnheader]')).to_have_count(1)
     expect(active).to_be_focused()
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
 
+
+def test_rows_and_columns_can_be_worked_by_keyboard(one):
+    page, grid = one.page, one.grid
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    active = grid.locator("[role=grid]")
+    active.focus()
     width = grid.locator(".ps-th").first.bounding_box()["width"]
     press(page, "Control+Home", "Alt+Shift+ArrowRight")
     assert grid.locator(".ps-th").first.bounding_box()["width"] > width
@@ -162,4 +170,4 @@ def test_a_screen_reader_is_told_what_there_is(one):
     press(one.page, "Shift+ArrowUp")
     assert one.grid.locator("[aria-selected=true]").count() == 2
     press(one.page, "Control+Space")
-    assert one.page.evaluate("(g) => document.getElementById(g.getAttribute('aria-activedescendant')) !== null", grid.element_handle())
+    assert grid.evaluate("(g) => document.getElementById(g.getAttribute('aria-activedescendant')) !== null")

@@ -1,0 +1,242 @@
+"""
+How long people wait, measured in their browsers: figures are printed (``pytest -s``) and held to bounds.
+
+Clocks are those of one machine; what is measured is from the key or the click in one page to the frame in the other.
+"""
+
+import json
+import re
+import secrets
+import statistics
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+SOON = 15_000  # ms
+CLICKS, WORDS = 100, 30
+MEDIAN, WORST = 40, 120  # ms from an edit in one notebook to the frame that shows it in another
+
+WATCH = """([id, column]) => {
+    const now = () => performance.timeOrigin + performance.now();
+    const cell = document.querySelector(`[data-id="${id}"] [role=gridcell][data-column="${column}"]`);
+    const read = () => {
+        const box = cell.querySelector("input");
+        return box ? String(box.checked) : cell.textContent;
+    };
+    let last = read();
+    window.painted = [];
+    const look = () => {
+        const value = read();
+        if (cell.classList.contains("ps-draft") || value === last) return;
+        last = value;
+        requestAnimationFrame(() => window.painted.push({value, at: now()}));
+    };
+    new MutationObserver(look).observe(cell, {childList: true, characterData: true, subtree: true, attributes: true});
+    const seen = setInterval(look, 2);  // a box is ticked by a property, which nobody observes
+    window.unwatch = () => clearInterval(seen);
+}"""
+
+
+@pytest.fixture
+def two(notebook):
+    enter = f"import partysync_widget as ps\nroom = ps.connect('speed-{secrets.token_hex(4)}')\n"
+    opened = [notebook(enter + "t = room.table('t', text=str, done=bool)", "t") for _ in range(2)]
+    for each in opened:
+        each.run_all()
+    for each in opened:
+        expect(each.grid.locator(".ps-status")).to_have_text("live", timeout=60_000)
+    opened[0].run("t.insert(id='r1', text='0', done=False).result(10)")
+    for each in opened:
+        expect(each.cell("r1", "text")).to_have_text("0", timeout=SOON)
+    return opened
+
+
+def told(what, waits):
+    waits = sorted(waits)
+    median, worst = statistics.median(waits), waits[min(len(waits) - 1, int(len(waits) * 0.99))]
+    print(f"\n{what}: median {median:.0f} ms, 99th percentile {worst:.0f} ms, of {len(waits)}")
+    return median, worst
+
+
+def test_an_edit_is_on_the_other_screen_before_one_looks_up(two):
+    """From the click, or from Enter, to the frame in the other notebook: through both Jupyter Server and the room."""
+    a, b = two
+    clicked = []
+    b.page.evaluate(WATCH, ["r1", "done"])
+    for number in range(CLICKS):
+        clicked.append(
+            a.page.evaluate(
+                """() => {
+                    document.querySelector('[data-id="r1"] [data-column="done"] input').click();
+                    return performance.timeOrigin + performance.now();
+                }"""
+            )
+        )
+        b.page.wait_for_function("(n) => window.painted.length > n", arg=number)
+    waits = [each["at"] - at for at, each in zip(clicked, b.page.evaluate("window.painted"), strict=True)]
+    by_click = told("A click in A to the frame in B", waits)
+
+    b.page.evaluate("window.unwatch()")
+    b.page.evaluate(WATCH, ["r1", "text"])
+    a.page.evaluate(
+        """() => addEventListener("keydown", (e) => {
+            if (e.key === "Enter") window.entered = performance.timeOrigin + performance.now();
+        }, true)"""
+    )
+    waits = []
+    for number in range(WORDS):
+        a.cell("r1", "text").click()
+        a.page.keyboard.type(f"word {number}", delay=30)
+        expect(b.cell("r1", "text")).to_have_text(f"word {number}", timeout=SOON)  # the draft
+        a.page.keyboard.press("Enter")
+        b.page.wait_for_function("(word) => window.painted.some(({value}) => value === word)", arg=f"word {number}")
+        painted = next(each["at"] for each in b.page.evaluate("window.painted") if each["value"] == f"word {number}")
+        waits.append(painted - a.page.evaluate("window.entered"))
+    by_word = told("Enter in A, when B has seen the draft, to the frame in B", waits)
+
+    for median, worst in (by_click, by_word):
+        assert median <= MEDIAN
+        assert worst <= WORST
+
+
+def test_a_thousand_updates_a_second_leave_the_page_smooth(two):
+    """Of rows in sight of a table of 100,000: at least 30 frames a second, at most 60 messages a second."""
+    a, b = two
+    a.run(
+        "big = room.table('big', n=int, text=str)\n"
+        "rows = [dict(id=f'r{i:06}', n=i, text=f'row {i}') for i in range(100_000)]\n"
+        "big.insert_many(rows, progress=False).result(120)"
+    )
+    b.run("room.sync(60); big = room.table('big')")
+    a.start("big")
+    expect(a.cell("r000010", "n")).to_have_text("10", timeout=30_000)
+    messages = "from partysync_widget.channel import TableChannel; print(TableChannel.of(big)._feed._seq)"
+    before = int(a.run(messages).split()[0])
+    b.start(
+        """
+import time
+began = time.monotonic()
+for tick in range(250):  # of 20 ms: 20 updates each
+    with room.batch():
+        for i in range(20):
+            big.update(f"r{i % 15:06}", n=1_000_000 + tick * 20 + i)
+    time.sleep(max(0, began + (tick + 1) / 50 - time.monotonic()))
+took = time.monotonic() - began
+"""
+    )
+    expect(a.cell("r000010", "n")).not_to_have_text("10", timeout=SOON)
+    frames, seconds, longest = a.page.evaluate(
+        """() => new Promise((done) => {
+            const times = [];
+            const frame = (now) => {
+                times.push(now);
+                if (now - times[0] < 4000) return requestAnimationFrame(frame);
+                const gaps = times.slice(1).map((time, i) => time - times[i]);
+                done([gaps.length, (now - times[0]) / 1000, Math.max(...gaps)]);
+            };
+            requestAnimationFrame(frame);
+        })"""
+    )
+    took = float(b.run("room.sync(30); print(took)").split()[0])
+    sent = int(a.run(messages).split()[0]) - before
+    last = b.run("print(big['r000004']['n'])").split()[0]
+    expect(a.cell("r000004", "n")).to_have_text(last, timeout=SOON)
+    print(
+        f"\n1,000 updates a second ({5000 / took:.0f} made) for 4 s: {frames / seconds:.0f} frames a second, "
+        f"the longest gap {longest:.0f} ms; {sent / took:.0f} messages a second"
+    )
+    assert 5000 / took > 900
+    assert frames / seconds >= 30
+    assert sent / took <= 60
+
+
+def test_a_million_rows_open_at_once_and_scroll_without_blanks(notebook, jupyter):
+    name = f"million_{secrets.token_hex(3)}"
+    (jupyter.folder / f"{name}.py").write_text(
+        "from partysync_widget import Party, mutator\n\n\nclass Million(Party):\n"
+        '    schema = "CREATE TABLE big (id TEXT PRIMARY KEY NOT NULL, n INTEGER, text TEXT, x REAL) STRICT"\n\n'
+        "    @mutator\n    def fill(tx, rows: int):\n        tx.sql(\n"
+        "            'WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i + 1 < ?) '\n"
+        "            \"INSERT INTO big SELECT printf('r%07d', i), i, 'row ' || (i * 7919 % 1000003), i / 3.0 \"\n"
+        "            'FROM c',\n"
+        "            rows,\n        )\n"
+    )
+    a = notebook(f"import partysync_widget as ps, {name}\nroom = ps.connect('{name}', party={name}.Million)")
+    a.run_all()
+    assert "True" in a.run("room.mutate('fill', rows=1_000_000).result(240); room.sync(240); print(True)")
+
+    a.page.evaluate(
+        """() => {
+            const now = () => performance.now();
+            new MutationObserver(() => {
+                const first = document.querySelector('.ps-row [data-column="n"]');
+                if (!window.opened && first?.textContent) window.opened = now();
+            }).observe(document.body, {childList: true, subtree: true});
+            window.began = now();
+        }"""
+    )
+    a.start("room.table('big')")
+    a.page.wait_for_function("window.opened")
+    opened = a.page.evaluate("window.opened - window.began")
+    expect(a.grid.locator(".ps-count")).to_have_text("1,000,000 rows")
+    blanks = a.page.evaluate(SCROLL)
+    print(f"\nA million rows: open after {opened:.0f} ms; scrolling: {json.dumps(blanks)}")
+    a.screenshot("million")
+    assert opened < 1_000
+    assert blanks["wheel"]["blank"] == 0
+    assert blanks["jumps"]["blank"] == 0
+    assert blanks["wheel"]["late"] <= 2  # frames in a row that showed rows of before
+    assert blanks["jumps"]["ms"] < 400
+
+    a.page.keyboard.press("Escape")
+    a.grid.locator('.ps-th[data-column="text"] .ps-name').click()
+    expect(a.grid.locator('.ps-row [data-column="text"]').first).to_have_text("row 0", timeout=30_000)
+    a.grid.locator(".ps-search").fill("row 99999")
+    expect(a.grid.locator(".ps-count")).to_have_text(re.compile("^[0-9,]+ rows found"), timeout=30_000)
+
+
+# Two ways to scroll: like a wheel, a few rows a frame; and by the bar, far away. In each frame the rows that are drawn
+# must fill what is in sight (else it is blank), and be those of the place that the bar shows (else they are late).
+SCROLL = """async () => {
+    const grid = [...document.querySelectorAll(".ps-grid")].at(-1);
+    const pane = grid.querySelector(".ps-pane");
+    const frame = () => new Promise(requestAnimationFrame);
+    const total = 1_000_000 * 28, view = pane.clientHeight;
+    const look = () => {
+        const scale = (total - view) / (grid.scrollHeight - grid.clientHeight);
+        const top = grid.scrollTop * scale;
+        const box = pane.getBoundingClientRect();
+        const rows = [...pane.querySelectorAll(".ps-row")].map((row) => ({
+            box: row.getBoundingClientRect(), n: Number(row.querySelector('[data-column="n"]').textContent),
+        })).filter(({box: b}) => b.bottom > box.top + 1 && b.top < box.bottom - 1);
+        const height = ({box: b}) => Math.min(b.bottom, box.bottom) - Math.max(b.top, box.top);
+        const filled = rows.reduce((sum, row) => sum + height(row), 0);
+        const first = rows.length ? Math.min(...rows.map(({n}) => n)) : -1;
+        return {blank: filled < view - 2, late: Math.abs(first - Math.floor(top / 28)) > 1};
+    };
+    const wheel = {blank: 0, late: 0, frames: 0};
+    let run = 0;
+    for (let i = 0; i < 180; i++) {
+        grid.scrollTop += 0.3 * 28;  // the bar is scaled: about one row of it is several of the table
+        await frame(); await frame();
+        const {blank, late} = look();
+        wheel.frames += 1; wheel.blank += blank; run = late ? run + 1 : 0; wheel.late = Math.max(wheel.late, run);
+    }
+    const waits = [];
+    let blank = 0;
+    for (const part of [0.5, 0.9, 0.1, 0.999, 0.33]) {
+        grid.scrollTop = part * grid.scrollHeight;
+        const began = performance.now();
+        for (;;) {
+            await frame();
+            const seen = look();
+            blank += seen.blank;
+            if (!seen.late || performance.now() - began > 5000) break;
+        }
+        waits.push(performance.now() - began);
+    }
+    return {wheel, jumps: {blank, ms: Math.round(waits.sort((a, b) => a - b)[2]), worst: Math.round(waits[4])}};
+}"""
