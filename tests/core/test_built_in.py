@@ -1,7 +1,7 @@
 """The built-in mutators, as rooms and kernels run them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partysync_widget.core.built_in import BUILT_IN
@@ -298,6 +298,16 @@ def test_of_several_rows_those_that_are_as_they_were_left_are_put_back(three):
     assert {id: each["text"] for id, each in rows_of(three, "todos").items()} == {"1": "a", "2": "theirs", "3": "c"}
 
 
+def test_of_several_new_rows_one_that_somebody_else_has_written_to_stays(store):
+    for id in ("2", "3"):
+        decide(store, "insert", table="todos", id=id, values={"text": "mine"})
+    decide(store, "update", table="todos", id="2", values={"done": True})
+
+    rows = [(id, None, {"text": "mine", "done": None}, None) for id in ("3", "2")]
+    assert put_back(store, *rows) == 1
+    assert list(rows_of(store, "todos")) == ["1", "2"]
+
+
 @pytest.mark.parametrize(
     ("why", "back"),
     [
@@ -420,6 +430,7 @@ def what_takes_it_back(store, changes):
     return [list(each) for each in reversed(back)]
 
 
+@settings(deadline=None)
 @given(edits())
 def test_whatever_one_person_does_and_takes_back_is_as_if_it_had_not_been(edits):
     """By position, too; on the way there and on the way back again."""
