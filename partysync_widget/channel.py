@@ -7,6 +7,7 @@ js/src/channel.ts.
 
 from __future__ import annotations
 
+import os
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 
 from .feed import Feed
-from .marimo_cells import end_with_cell, in_marimo
+from .marimo_cells import end_with_cell, end_with_session, in_marimo
 
 if TYPE_CHECKING:
     from .table import Table
@@ -23,14 +24,18 @@ if TYPE_CHECKING:
 _channels: weakref.WeakValueDictionary[tuple[int, Any], TableChannel] = weakref.WeakValueDictionary()
 
 
-def bundle(name: str) -> Path:
-    """A file of the browser side, built from js/ when this package was installed."""
+def bundle(name: str) -> Path | str:
+    """A file of the browser side, built from js/ when this package was installed.
+
+    As text: what a class holds as a path, anywidget watches for every widget made of it, which is then never forgotten,
+    nor its table and room. With ANYWIDGET_HMR=1 that is wanted.
+    """
     path = Path(__file__).parent / "static" / name
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is missing: the browser side has not been built. In a working copy, `make js` builds it."
         )
-    return path
+    return path if os.environ.get("ANYWIDGET_HMR") == "1" else path.read_text(encoding="utf-8")
 
 
 class TableChannel(anywidget.AnyWidget):
@@ -52,7 +57,10 @@ class TableChannel(anywidget.AnyWidget):
     @staticmethod
     def of(table: Table, widget: object = None) -> TableChannel:
         """The channel of ``table``, opened on first use. In marimo it is ``widget``'s alone, and goes with its cell."""
-        key = (id(table), weakref.ref(widget) if widget is not None and in_marimo() else None)
+        apart = widget is not None and in_marimo()
+        if apart:
+            end_with_session(widget)
+        key = (id(table), weakref.ref(widget) if apart else None)
         channel = _channels.get(key)
         if channel is None or channel.comm is None:
             channel = _channels[key] = TableChannel(table)

@@ -19,6 +19,7 @@ from .core.errors import NotConnected, ProtocolError, SchemaMismatch
 from .core.party import Main, Party
 from .core.replica import Replica
 from .discovery import finder
+from .marimo_cells import end_with_session, written_in_cell
 from .palette import pick
 from .room import Room
 
@@ -55,6 +56,8 @@ def connect(
     kept = Cache(Path(cache), replica, room) if cache is not None else None
     connection = Connection(replica, room, finder(url, token), party_hint=hint, cache=kept)
     entered = Room(room, connection)
+    if (here := inspect.currentframe()) is not None and written_in_cell(here.f_back):
+        end_with_session(entered)
     try:
         connection.first.result(timeout)
     except (FutureTimeout, NotConnected) as error:

@@ -37,6 +37,7 @@ FRAME = 1 / 60  # seconds between messages of one feed: what a screen shows, far
 TAIL = 2.0  # seconds of quiet after which the last number is repeated, so that a lost last message is noticed
 WHOLE = 20_000  # rows that a browser holds itself, and sorts and scrolls while the kernel is busy
 SLACK = 2_000  # rows more before a table that has been whole is told in windows
+UNDECIDED = 0.03  # seconds before it is told that a draft is a mutation now: most often its delta comes, and tells all
 DRAFT_SECONDS = 60.0  # after the last key; a page that was closed in the middle of a word does not say so
 DRAFT_LENGTH = 2_000  # characters of it that the others see
 
@@ -164,7 +165,12 @@ class Feed:
         self._ids |= changes.ids
         self._authors.update(changes.authors)
         self._reset |= changes.reset
-        self._schedule()
+        data = bool(changes.ids or changes.reset or changes.settled)
+        self._schedule(0.0 if data or not self._undecided() else UNDECIDED)
+
+    def _undecided(self) -> bool:
+        """Whether a draft of somebody's is a mutation already: its delta is on the way."""
+        return any(draft.mid for _, draft in self._room.connection.replica.drafts_of(self._table.name))
 
     # Telling.
 

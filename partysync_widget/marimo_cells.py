@@ -1,9 +1,9 @@
 """
 What marimo does differently: a widget belongs to the cell that made it, and ends when that cell runs again.
 
-In Jupyter a widget stays until it is closed, so all cells share one grid and one channel per table. marimo closes the
-comm of what a cell has made when the cell runs again or is deleted, and tells the widget nothing; and of an app's session
-that is over, a thread of one process, it closes nothing at all. So widgets, and with them tables and rooms, are ended here.
+In Jupyter a widget stays until it is closed, so all cells share one grid and one channel per table. marimo closes
+the comm of what a cell has made when the cell runs again or is deleted, and tells the widget nothing; and when a
+session of an app is over, a thread of one process, it closes nothing at all. So widgets and rooms are ended here.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
+from types import FrameType
 from typing import Any
 
 
 class _Session(threading.local):
-    """A thread's widgets. Its attributes go when the thread does, and the widgets are closed then."""
+    """What a thread has to close. Its attributes go when the thread does."""
 
     def __init__(self) -> None:
-        self.widgets: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.open: weakref.WeakSet[Any] = weakref.WeakSet()
         self.end = _End()
         if threading.current_thread() is not threading.main_thread():
-            weakref.finalize(self.end, _close, self.widgets).atexit = False
+            weakref.finalize(self.end, _close, self.open).atexit = False
 
 
 class _End:
@@ -34,8 +35,13 @@ def in_marimo() -> bool:
     return marimo is not None and bool(marimo.running_in_notebook())
 
 
+def written_in_cell(frame: FrameType | None) -> bool:
+    """Whether the code of ``frame`` stands in a cell of marimo, and not in a module, which all sessions share."""
+    return frame is not None and frame.f_globals.get("__name__") == "__main__" and in_marimo()
+
+
 def end_with_cell(widget: Any) -> None:
-    """In marimo, close ``widget`` when its comm is closed, or its session ends: it lets go of its table and the room."""
+    """In marimo, close ``widget`` when its comm is closed or its session ends, so that it lets go of its table."""
     comm = widget.comm
     if type(comm).__module__.partition(".")[0] != "marimo":
         return
@@ -48,12 +54,17 @@ def end_with_cell(widget: Any) -> None:
             widget.close()
 
     comm.close = closing
-    _session.widgets.add(widget)
+    end_with_session(widget)
 
 
-def _close(widgets: weakref.WeakSet[Any]) -> None:
-    for widget in list(widgets):
-        widget.close()
+def end_with_session(thing: Any) -> None:
+    """Close ``thing`` when the session of marimo ends in whose thread this is called."""
+    _session.open.add(thing)
+
+
+def _close(things: weakref.WeakSet[Any]) -> None:
+    for thing in list(things):
+        thing.close()
 
 
 _session = _Session()

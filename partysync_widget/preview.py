@@ -30,14 +30,14 @@ class Preview:
     columns: list[str]
     rows: list[list[Any]]
     more: int
-    key: str = field(default_factory=lambda: secrets.token_hex(4))  # the grid finds its preview by it, and hides it
+    key: str = field(default_factory=lambda: secrets.token_hex(4))  # by it the grid finds its previews, and hides them
 
     @classmethod
-    def of(cls, table: Table) -> Self:
+    def of(cls, table: Table, **key: str) -> Self:
         rows = table.first(ROWS)
         names = ["id", *(column.name for column in table.columns)] if table.exists else ["id"]
         more = len(table) - len(rows) if table.exists else 0
-        return cls(names, [[row[name] for name in names] for row in rows], more)
+        return cls(names, [[row[name] for name in names] for row in rows], more, **key)
 
     def for_browser(self) -> dict[str, Any]:
         """As the grid's JavaScript takes it (js/src/grid/preview.ts)."""

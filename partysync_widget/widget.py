@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -62,6 +63,7 @@ class TableWidget(anywidget.AnyWidget):
         self._subscription: Any = None
         self._notice_due = False
         self._voice = Voice()
+        self._key = secrets.token_hex(4)
         super().__init__(table=table, **kwargs)
         end_with_cell(self)
 
@@ -98,7 +100,7 @@ class TableWidget(anywidget.AnyWidget):
 
     def _look(self) -> Preview | None:
         """The first rows as they are now; the browser shows them until it has heard from the table."""
-        made = None if self.table is None else Preview.of(self.table)
+        made = None if self.table is None else Preview.of(self.table, key=self._key)
         self.set_trait("preview", None if made is None else made.for_browser())
         return made
 
@@ -132,4 +134,5 @@ class TableWidget(anywidget.AnyWidget):
         representations, metadata = made
         aside = {name: representations.pop(name) for name in ("text/html", "text/plain")}
         display(aside, raw=True)  # type: ignore[no-untyped-call]
-        display({**representations, "text/plain": repr(self.table)}, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+        # No words for the grid: where it cannot be (an untrusted notebook, GitHub), the rows stand right above it.
+        display({**representations, "text/plain": ""}, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]

@@ -31,8 +31,8 @@ FLOORS = {
         "dataframes inspection query",
         "batch connection where",
         "audience cache dial showing",
-        "receipt discovery blocks",
-        "ids io_thread marimo_cells palette",
+        "receipt discovery blocks marimo_cells",
+        "ids io_thread palette",
         "_version",
     ],
     SERVER: [

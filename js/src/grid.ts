@@ -32,7 +32,7 @@ async function render({ model, el, host, signal }: GridProps): Promise<void> {
       el.textContent = "This front end is too old for the grid: it gives a widget no other widgets (anywidget 0.11 does).";
       return;
     }
-    if (!(await hasKernel(model, reference))) return drawSaved(model.get("preview"), el, showing.signal);
+    if (model.widget_manager && !(await hasKernel(model, reference))) return drawSaved(model.get("preview"), el, showing.signal);
     const { table } = (await host.getWidget<ChannelExports>(reference)).exports;
     if (showing.signal.aborted || signal.aborted) return;
     drawPreview(table, model.get("preview"), el, showing.signal);
@@ -53,7 +53,7 @@ async function render({ model, el, host, signal }: GridProps): Promise<void> {
 
 /** A notebook that was saved with its widgets shows them without the kernel that made them; only Jupyter says so. */
 async function hasKernel(model: AnyModel<GridModel>, reference: string): Promise<boolean> {
-  const found: unknown = await model.widget_manager?.get_model(reference.replace("anywidget:", ""));
+  const found: unknown = await model.widget_manager.get_model(reference.replace("anywidget:", ""));
   return (found as { comm_live?: boolean } | undefined)?.comm_live !== false;
 }
 

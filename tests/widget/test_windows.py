@@ -453,7 +453,8 @@ def listed(records, query):
     rows = [row for row in records if all(passes(row, *each.values()) for each in query["filters"])]
     if query["search"]:
         wanted = folded(query["search"])
-        rows = [row for row in rows if any(wanted in folded(text_of(v)) for v in row.values() if v is not None)]
+        texts = [[text_of(v) for v in row.values() if v is not None and not isinstance(v, bool)] for row in rows]
+        rows = [row for row, found in zip(rows, texts, strict=True) if any(wanted in folded(each) for each in found)]
     if query["sort"] and query["sort"][0][1]:
         rows.reverse()
     for name, down in reversed(query["sort"]):

@@ -13,7 +13,9 @@ const CHORDS = new Set(SHORTCUTS.flatMap(({ keys }) => keys.flatMap(({ chords })
 export function shieldKeys(el: HTMLElement, signal: AbortSignal): void {
   addEventListener("keydown", (event) => {
     const from = event.composedPath()[0];
-    if (from instanceof HTMLElement && el.contains(from)) from.toggleAttribute(MARK, isOurs(event, from));
+    if (!(from instanceof HTMLElement && el.contains(from))) return;
+    from.toggleAttribute(MARK, isOurs(event, from));
+    setTimeout(() => from.removeAttribute(MARK)); // when all have heard the key
   }, { capture: true, signal }); // on the window: before anyone who listens on the document
 }
 
