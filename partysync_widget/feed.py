@@ -52,6 +52,7 @@ class Reading:
     windows: list[dict[str, Any]]
     rows: dict[str, Row]
     gone: list[str]
+    held: set[str]  # rows in sight that are told when the views have been looked at
     pending: set[str]
     people: list[dict[str, Any]]
     drafts: list[dict[str, Any]]
@@ -219,16 +220,20 @@ class Feed:
             if ids:
                 self._windows.touch()
             windows, rows = self._windows.read(connection.replica, self._table.name, self._loop.time())
+            held: set[str] = set()
             if not self._whole:
                 ids &= seen | self._windows.ids
+                if self._windows.behind:
+                    held, ids = ids, set()
             rows.update(self._table.rows_of(ids - rows.keys()))
             return Reading(
                 windows,
                 rows,
                 [id_ for id_ in ids if id_ not in rows],
+                held,
                 self._table.pending_ids(),
                 self._people(),
-                self._drafts(),
+                self._told.get("drafts", []) if held else self._drafts(),  # one ends with its row (R11)
             )
 
     def _delta(self, reading: Reading) -> dict[str, Any] | None:
@@ -236,8 +241,8 @@ class Feed:
 
         In windows a new row arrives when its place has been looked at, and until then the overlay shows it.
         """
-        self._ids = set()
-        authors, self._authors = self._authors, {}
+        self._ids = reading.held
+        authors, self._authors = self._authors, {id_: by for id_, by in self._authors.items() if id_ in reading.held}
         took = [n for n, touched in self._took if self._windows.saw(touched)]
         self._took = [(n, touched) for n, touched in self._took if not self._windows.saw(touched)]
         refused, self._refused = self._refused, []

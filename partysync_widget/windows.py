@@ -1,8 +1,9 @@
 """
 Windows: what the views of a large table have in sight, each a slice of a query, kept up to date.
 
-A change of a row in sight is told at once. Where rows stand is looked at again when anything in the table has changed,
-at most ten times a second and a fifth of the time: what that costs is SQLite's to know, not ours.
+Where rows stand is looked at again when anything in the table has changed, a fifth of the time at most: what a look
+costs is SQLite's to know, not ours. All views are looked at together, and no change of a row in sight is told before:
+so a mutation that brings rows into sight is seen whole (R8).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .query import Query, expression, matches, rows_at, window
 
 MOST_VIEWS = 16  # of one table; a page that went without a word leaves its own behind, and the oldest goes
 MOST_ROWS = 5_000  # in one window
-PAUSE, SHARE = 0.1, 5  # seconds between two looks at least, and how many times as long as the last one took
+PAUSE, SHARE = 1 / 60, 5  # seconds between two looks at least, and how many times as long as the last one took
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,7 @@ class Listing:
         self.ids: list[str] = []  # of the rows in sight, as told
         self.size = 0  # rows in all, as told
         self.asked = False  # it waits for an answer
-        self.stale = False  # rows have changed since it was looked at
-        self.saw = 0  # how often rows had changed when it was looked at
-        self.due = 0.0  # when it may be looked at for that
+        self.stale = False  # what was found has to be found anew
         self._ask = 0
         self._first = self._count = 0
         self._matches: array[int] | None = None  # of a query that leaves rows out
@@ -53,17 +52,14 @@ class Listing:
         self._ask, self._first, self._count = number, max(0, first), max(0, min(count, MOST_ROWS))
         self.asked = True
 
-    def wants(self, now: float) -> bool:
-        return self.asked or (self.stale and self.due <= now)
+    @property
+    def unfound(self) -> bool:
+        """Whether every row of the table has to be read for it."""
+        return self.query.filtered and self._matches is None
 
-    def read(self, view: View, table: str, now: float, touched: int) -> tuple[dict[str, Any] | None, list[Row]]:
+    def read(self, view: View, table: str) -> tuple[dict[str, Any] | None, list[Row]]:
         """What to tell of it, None if that is what was told, and the rows in sight."""
-        began = time.perf_counter()
-        looked = self._matches is None or (self.stale and self.due <= now)
-        rows, size = self._look(view, table, again=looked) if table in view.view.tables else ([], 0)
-        if looked:
-            self.stale, self.saw = False, touched
-            self.due = now + max(PAUSE, SHARE * (time.perf_counter() - began))
+        rows, size = self._look(view, table) if table in view.view.tables else ([], 0)
         ids = [row[1] for row in rows]
         same = not self.asked and ids == self.ids and size == self.size
         self.ids, self.size, self.asked = ids, size, False
@@ -73,13 +69,13 @@ class Listing:
         """What is in sight, as the browser hears it."""
         return {"view": self.name, "ask": self._ask, "first": self._first, "size": size, "ids": ids}
 
-    def _look(self, view: View, table: str, *, again: bool) -> tuple[list[Row], int]:
+    def _look(self, view: View, table: str) -> tuple[list[Row], int]:
         """The rows in sight, and how many there are in all. A scroll takes the matches as they were found last."""
         store, entry = view.view, view.view.table(table)
         if not self.query.filtered:
             self._index(view, entry)
             return window(store, entry, self.query, self._first, self._count), store.count(table)
-        if self._matches is None or again:
+        if self._matches is None or self.stale:
             self._matches = matches(store, entry, self.query)
         return rows_at(store, entry, self._matches[self._first : self._first + self._count]), len(self._matches)
 
@@ -98,6 +94,8 @@ class Windows:
     def __init__(self) -> None:
         self._listings: dict[str, Listing] = {}  # least lately asked first
         self._touched = 0  # how often rows have changed
+        self._seen = 0  # how often they had when all views were looked at
+        self._due = 0.0  # when they may be again
 
     @property
     def ids(self) -> set[str]:
@@ -123,26 +121,36 @@ class Windows:
     def touch(self) -> int:
         """Rows have changed. The number to ask ``saw`` with."""
         self._touched += 1
-        for each in self._listings.values():
-            each.stale = True
         return self._touched
 
     def saw(self, touched: int) -> bool:
-        """Whether every view was looked at since then."""
-        return all(each.saw >= touched for each in self._listings.values())
+        """Whether every view was looked at since then, or there is none."""
+        return not self._listings or self._seen >= touched
+
+    @property
+    def behind(self) -> bool:
+        """Whether rows have changed since the views were looked at."""
+        return not self.saw(self._touched)
 
     def wanting(self, now: float) -> float | None:
         """Seconds until the next look is due; None if none is."""
-        waits = [0.0 if each.asked else each.due - now for each in self._listings.values() if each.asked or each.stale]
-        return max(0.0, min(waits)) if waits else None
+        if any(each.asked for each in self._listings.values()):
+            return 0.0
+        return max(0.0, self._due - now) if self.behind else None
 
     def read(self, view: View, table: str, now: float) -> tuple[list[dict[str, Any]], dict[str, Row]]:
-        """What has to be told of the views that are due, and the rows in them by id."""
+        """What has to be told of the views that ask, or if they are due of all, and the rows in them by id."""
         told: list[dict[str, Any]] = []
         rows: dict[str, Row] = {}
-        for each in [each for each in self._listings.values() if each.wants(now)]:
+        again = self.behind and self._due <= now
+        fresh = any(each.unfound for each in self._listings.values())
+        began = time.perf_counter()
+        for each in list(self._listings.values()):
+            each.stale = again
+            if not (again or each.asked):
+                continue
             try:
-                what, found = each.read(view, table, now, self._touched)
+                what, found = each.read(view, table)
             except (apsw.Error, ValueError, OverflowError) as error:  # a query beyond what SQLite can do
                 log.warning("A browser asked for what cannot be listed (%s): %.200r", error, each.query)
                 del self._listings[each.name]
@@ -150,4 +158,8 @@ class Windows:
             if what is not None:
                 told.append(what)
                 rows.update((row[1], row) for row in found)
+        if again:
+            self._seen = self._touched
+        if again or fresh:  # a scroll puts off no look
+            self._due = now + max(PAUSE, SHARE * (time.perf_counter() - began))
         return told, rows
