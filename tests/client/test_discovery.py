@@ -8,9 +8,11 @@ import threading
 import pytest
 
 import partysync_widget as ps
-from partysync_widget import discovery
+from partysync_widget import autostart
+from partysync_widget.autostart import data_folder, runtime_file
 from partysync_widget.core.claim import Claim
-from partysync_widget.discovery import Server, check_url, data_folder, finder, local_server, runtime_file, survey
+from partysync_widget.discovery import finder, local_server, survey
+from partysync_widget.servers import Server, check_url
 
 STARTED = Server("http://127.0.0.1:1", "started")
 
@@ -19,7 +21,7 @@ STARTED = Server("http://127.0.0.1:1", "started")
 def runtime(tmp_path, monkeypatch):
     """An empty runtime folder, and no server that could be started from it: it would be ``STARTED``."""
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setattr(discovery, "_start", lambda deadline: STARTED)
+    monkeypatch.setattr(autostart, "start", lambda deadline: STARTED)
     (tmp_path / "runtime").mkdir()
     return runtime_file()
 
@@ -87,7 +89,7 @@ def test_who_starts_a_server_is_waited_for_but_not_for_ever(runtime, server, mon
     assert found == [Server(server.url, server.token)]
 
     runtime.unlink()
-    monkeypatch.setattr(discovery, "START_SECONDS", 0.2)
+    monkeypatch.setattr(autostart, "START_SECONDS", 0.2)
     with pytest.raises(ps.NotConnected, match=r"No room server started within 0 s. Its log is .*partysync-local.log"):
         local_server()
     claim.release()
@@ -144,7 +146,7 @@ def taken():
 def test_where_says_which_server_would_be_found_and_starts_none(runtime, server, monkeypatch):
     assert taken() == ["a new one"]
     runtime.write_text(json.dumps({"url": server.url, "token": server.token}))
-    assert taken() == [f"your own server ({runtime})"]
+    assert taken() == [f"your one server that runs ({runtime.parent}/partysync-*.json)"]
     monkeypatch.setenv("PARTYSYNC_URL", "http://there:1")
     assert taken() == ["PARTYSYNC_URL"]
     assert server.token not in str(survey())
