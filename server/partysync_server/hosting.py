@@ -20,6 +20,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,8 +34,6 @@ from .parties import Parties
 from .runtime import describe, owners, runtime_file, write_private
 from .serving import Serving
 
-log = logging.getLogger("partysync.server")
-
 POLL_SECONDS = 0.5  # between looks whether the owner of the folder has gone
 ANSWER_SECONDS = 2.0  # for an owner to answer
 END_SECONDS = 8.0  # for the thread to say goodbye to everybody and end
@@ -45,7 +44,7 @@ T = TypeVar("T")
 class Hosting:
     """See the module. Made, started and stopped by the host; ``call`` crosses over to the rooms."""
 
-    def __init__(self, folder: Path, parties: Parties, *, limits: m.Limits, idle: float) -> None:
+    def __init__(self, folder: Path, parties: Parties, *, limits: m.Limits, idle: float, log: logging.Logger) -> None:
         self.folder = folder
         self.parties = parties
         self.limits = limits
@@ -54,6 +53,7 @@ class Hosting:
         self.serving: Serving | None = None  # while it has the rooms
         self.trouble = ""  # why it has not
         self.loop: asyncio.AbstractEventLoop | None = None
+        self._log = log  # the host's
         self._file = runtime_file()
         self._written: dict[str, Any] | None = None
         self._stop: asyncio.Event | None = None
@@ -65,7 +65,11 @@ class Hosting:
 
     def stop(self) -> None:
         """Close the rooms and wait for the end. May be called from any thread but its own, and twice."""
+        if self._thread.ident is None:
+            return  # never started
         self._withdraw()
+        with contextlib.suppress(FutureTimeout):  # it is just beginning
+            self.settled.result(END_SECONDS)
         if self.loop is not None and self._stop is not None:
             with contextlib.suppress(RuntimeError):  # it has ended already
                 self.loop.call_soon_threadsafe(self._stop.set)
@@ -84,8 +88,11 @@ class Hosting:
     def _main(self) -> None:
         try:
             asyncio.run(self._live())
-        except Exception as error:  # the host goes on without rooms
-            log.exception("The rooms' thread has ended.")
+        except PartySyncError as error:
+            self._log.error("PartySync: %s", error)  # noqa: TRY400  # a sentence, for a person
+            self.trouble = str(error)
+        except Exception as error:  # noqa: BLE001  # it is logged, and the host goes on without rooms
+            self._log.exception("PartySync: the rooms' thread has ended.")
             self.trouble = self.trouble or str(error)
         finally:
             self._settle()
@@ -107,6 +114,7 @@ class Hosting:
         try:
             self._announce(describe(serving.url, serving.token, self.folder))
             self.serving, self.trouble = serving, ""
+            self._log.info("PartySync: rooms in %s at %s", self.folder, serving.url)
             self._settle()
             while await serving.tend(stop):
                 pass
@@ -122,11 +130,16 @@ class Hosting:
                 return  # still the same
             if await _answers(description):
                 self._announce({**describe("", "", self.folder), **_address(description), "owner": description["pid"]})
-                self.trouble = f"The rooms are kept by the server with process id {description['pid']}."
+                self.trouble = (
+                    f"The rooms in {self.folder} are kept by the server with process id {description['pid']}."
+                )
+                self._log.info("PartySync: %s Kernels use that one.", self.trouble)
                 return
         self._withdraw()
         if taken != self.trouble:
-            log.warning("%s Or set PARTYSYNC_URL and PARTYSYNC_TOKEN, and kernels use that server.", taken)
+            self._log.warning(
+                "PartySync: %s Or set PARTYSYNC_URL and PARTYSYNC_TOKEN to what it says of itself.", taken
+            )
         self.trouble = taken
 
     def _announce(self, description: dict[str, Any]) -> None:

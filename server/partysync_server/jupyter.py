@@ -55,7 +55,7 @@ class PartySyncExtension(ExtensionApp):
             self.log.error("PartySync: %s", error)  # noqa: TRY400  # a sentence; Jupyter goes on without rooms
             return
         limits = m.Limits(frame=self.frame_limit, mutations=256)
-        self.hosting = Hosting(folder, parties, limits=limits, idle=self.idle_room)
+        self.hosting = Hosting(folder, parties, limits=limits, idle=self.idle_room, log=self.log)
         self.handlers.extend(routes(self.hosting))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
@@ -67,10 +67,6 @@ class PartySyncExtension(ExtensionApp):
             await asyncio.wait_for(asyncio.wrap_future(self.hosting.settled), SETTLE_SECONDS)
         except TimeoutError:
             self.log.warning("PartySync: the rooms are not open after %s s; going on.", SETTLE_SECONDS)
-        if self.hosting.trouble:
-            self.log.info("PartySync: %s", self.hosting.trouble)
-        elif self.hosting.serving is not None:
-            self.log.info("PartySync: rooms in %s at %s", self.hosting.folder, self.hosting.serving.url)
         if getattr(getattr(serverapp, "gateway_config", None), "gateway_enabled", False):
             self.log.warning(
                 "PartySync: kernels run on a gateway and cannot find these rooms by themselves. Set PARTYSYNC_URL to "
