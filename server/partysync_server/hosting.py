@@ -89,7 +89,7 @@ class Hosting:
         try:
             asyncio.run(self._live())
         except PartySyncError as error:
-            self._log.error("PartySync: %s", error)  # noqa: TRY400  # a sentence, for a person
+            self._log.error("PartySync: %s", error)
             self.trouble = str(error)
         except Exception as error:  # noqa: BLE001  # it is logged, and the host goes on without rooms
             self._log.exception("PartySync: the rooms' thread has ended.")
