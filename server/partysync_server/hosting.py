@@ -17,6 +17,7 @@ import atexit
 import contextlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -54,6 +55,7 @@ class Hosting:
         self.trouble = ""  # why it has not
         self.loop: asyncio.AbstractEventLoop | None = None
         self._log = log  # the host's
+        self._pid = os.getpid()
         self._file = runtime_file()
         self._written: dict[str, Any] | None = None
         self._stop: asyncio.Event | None = None
@@ -150,6 +152,8 @@ class Hosting:
         self._written = description
 
     def _withdraw(self) -> None:
+        if os.getpid() != self._pid:
+            return  # a fork of the host, which ends and has not been asked
         self._written = None
         with contextlib.suppress(OSError):
             self._file.unlink(missing_ok=True)

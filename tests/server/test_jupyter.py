@@ -154,6 +154,37 @@ def test_the_folder_is_the_users_choice(user):
     assert [path.parent for path in user.folder.rglob("*.db")] == [user.folder / "here" / "rooms" / "chosen"]
 
 
+RULES = """
+import partysync_widget as ps
+class Todos(ps.Party):
+    schema = "CREATE TABLE todos (id TEXT PRIMARY KEY NOT NULL) STRICT"
+    @ps.mutator
+    def create(tx, id: str):
+        tx.sql("INSERT INTO todos (id) VALUES (?)", id)
+        return "made"
+"""
+
+
+def test_a_party_of_a_file_beside_the_notebook_just_works(homes):
+    """The server imports what its own kernels name, and nothing that somebody names who has only logged in."""
+    user = homes("password")
+    jupyter = user.started[0]
+    hint = f"beside_notebook:Todos;{user.folder}"
+    path = f"{MOUNT}/parties/todos/never-made"
+    (user.folder / "beside_notebook.py").write_text(RULES)
+
+    with knock(jupyter, path, {"Cookie": jupyter.cookies(), "X-PartySync-Party": hint}) as stranger:
+        assert (stranger.status, json.loads(stranger.body)["error"]) == (404, "unknown-party")
+    said = jupyter.kernel().run(
+        f"import sys; sys.path.insert(0, {str(user.folder)!r})\n"
+        f"import beside_notebook, partysync_widget as ps\n"
+        f"rules = ps.connect('rules', party=beside_notebook.Todos)\n"
+        f"print(rules.mutate('create', id='1').result(10))"
+    )
+
+    assert said == "made"
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
