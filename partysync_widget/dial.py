@@ -13,7 +13,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketError, websock
 
 from .core.codec import SUBPROTOCOLS
 from .core.errors import NotConnected, PartySyncError, PermissionDenied, ProtocolError, SchemaMismatch
-from .discovery import Server
+from .servers import Server
 
 CONNECT_SECONDS = 10.0
 MAX_FRAME = 64 << 20  # bytes from the server

@@ -1,53 +1,24 @@
 """
-Discovery: which server a kernel talks to, and starting one when there is none.
+Discovery: which server a kernel talks to.
 
-In this order: what ``connect`` was given; ``PARTYSYNC_URL`` and ``PARTYSYNC_TOKEN``; this user's own server, whose
-address and token stand in a file that only the user can read; one that is started now. However many kernels race, one
-starts it and the others find it.
+In this order: what ``connect`` was given; ``PARTYSYNC_URL`` and ``PARTYSYNC_TOKEN``; the Jupyter Server that started
+this kernel; the one server of this user that runs on this machine; one that is started now. A kernel that a gateway
+has started on another machine starts none: nobody else would find it there.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
 
-from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
+from . import autostart
+from .autostart import data_folder
+from .core.errors import NotConnected, PermissionDenied
+from .servers import Notice, Server, check_url, notices, read, runtime_folder
 
-from .core.claim import Claim
-from .core.errors import NotConnected, PermissionDenied, StorageFailed
-
-START_SECONDS = 20.0  # for a server to start; loading Python from a slow disk can take long
-IDLE_EXIT = 600  # seconds without a session before a server that nobody started by hand ends
-POLL = 0.05
-
-
-@dataclass(frozen=True)
-class Server:
-    """Where a server is, and what it wants to be shown. ``repr`` keeps the token to itself."""
-
-    url: str
-    token: str
-
-    def __repr__(self) -> str:
-        return f"Server({self.url!r})"
-
-    def websocket(self, party: str, room: str) -> str:
-        scheme, rest = self.url.split("://", 1)
-        secure = scheme in ("https", "wss")
-        return (
-            f"{'wss' if secure else 'ws'}://{rest.rstrip('/')}/parties/{quote(party, safe='')}/{quote(room, safe='')}"
-        )
-
+# A Jupyter Server sends these with every kernel it asks a gateway for; kernels that it starts itself get none of them.
+OF_GATEWAYS = ("KERNEL_LAUNCH_TIMEOUT", "KERNEL_WORKING_DIR", "KERNEL_USERNAME", "KERNEL_ID")
 
 Finder = Callable[[], Server]
 
@@ -64,6 +35,32 @@ def finder(url: str | None, token: str | None) -> Finder:
     return local_server
 
 
+def local_server() -> Server:
+    """This user's server on this machine, started if there is none. Raises NotConnected with where it was looked."""
+    found = running()
+    if found is not None:
+        return found
+    if gateway():
+        raise NotConnected(
+            f"This kernel was started by a gateway, and no room server runs on its machine. Set PARTYSYNC_URL to the "
+            f"address of one, and PARTYSYNC_TOKEN to its token, where the gateway starts kernels, or pass url=… and "
+            f"token=…. A Jupyter Server has its rooms at <its address>/partysync, with its own token. {_looked()}"
+        )
+    try:
+        return autostart.start_or_find(running)
+    except NotConnected as error:
+        raise NotConnected(f"{error} {_looked()}") from None
+
+
+def running() -> Server | None:
+    """A server that runs: that of the Jupyter Server above this kernel, or else the only one."""
+    for pid in _parents():
+        notice = _of(pid)
+        if notice is not None and notice.alive():
+            return notice.server
+    return _the_one(_alive())
+
+
 @dataclass(frozen=True)
 class Finding:
     """One place where a server is looked for, and what is there."""
@@ -77,129 +74,86 @@ def survey() -> list[Finding]:
     """Every place that ``connect("room")`` looks at, in order; the first that is ``taken`` wins. Starts nothing."""
     url, token = os.environ.get("PARTYSYNC_URL"), os.environ.get("PARTYSYNC_TOKEN")
     shown = "with PARTYSYNC_TOKEN" if token else "and PARTYSYNC_TOKEN is not set"
-    own = _read()
-    alive = own is not None and _answers(own)
-    rest = "none runs" if own is None else f"{own.url} {'answers' if alive else 'does not answer any more'}"
-    return [
+    findings = [
         Finding("connect(url=…)", "not known here; it would win over all below", taken=False),
         Finding("PARTYSYNC_URL", f"{check_url(url)}, {shown}" if url else "not set", taken=bool(url)),
-        Finding(f"your own server ({runtime_file()})", rest, taken=not url and alive),
-        Finding("a new one", f"would be started, with its rooms in {data_folder()}", taken=not url and not alive),
+        *_survey_parents(),
+        _survey_running(),
     ]
+    last = f"would be started, with its rooms in {data_folder()}"
+    if gateway():
+        last = "none is started, because a gateway started this kernel; set PARTYSYNC_URL and PARTYSYNC_TOKEN"
+    findings.append(Finding("a new one", last, taken=not gateway()))
+    first = next((place for place, finding in enumerate(findings) if finding.taken), None)
+    return [Finding(finding.place, finding.found, taken=place == first) for place, finding in enumerate(findings)]
 
 
-def check_url(url: str) -> str:
-    """The address without what does not belong in it, or NotConnected with how to write one."""
-    with contextlib.suppress(ValueError):  # brackets that do not close, a port that is no number
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname and parts.port != 0:
-            return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-    raise NotConnected(f"{url!r} is not the address of a server. Write it as http://host:port.")
+def gateway() -> bool:
+    """Whether this kernel was asked for by a Jupyter Server on, most likely, another machine."""
+    return any(name in os.environ for name in OF_GATEWAYS)
 
 
-def runtime_file() -> Path:
-    """Where this user's own server writes its address and token."""
-    return Path(jupyter_runtime_dir()) / "partysync-local.json"
+def _parents() -> list[int]:
+    """Processes that may have started this kernel. On Windows ``JPY_PARENT_PID`` is a handle and no process id."""
+    said = os.environ.get("JPY_PARENT_PID", "") if os.name == "posix" else ""
+    return list(dict.fromkeys([*([int(said)] if said.isdecimal() else []), os.getppid()]))
 
 
-def data_folder() -> Path:
-    """Where this user's own server keeps its rooms."""
-    return Path(os.environ.get("PARTYSYNC_DATA") or Path(jupyter_data_dir()) / "partysync")
+def _of(pid: int) -> Notice | None:
+    return read(runtime_folder() / f"partysync-{pid}.json")
 
 
-def local_server() -> Server:
-    """This user's own server, started if it is not there."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        server = _read()
-        if server is not None and _answers(server):
-            return server
-        try:
-            claim = Claim(_lock_file(), f"process {os.getpid()}", what="The start of a server")
-        except StorageFailed:
-            pass  # another kernel is starting it
-        else:
-            try:
-                server = _read()
-                if server is None or not _answers(server):
-                    server = _start(deadline)
-                return server
-            finally:
-                claim.release()
-        if time.monotonic() > deadline:
-            raise NotConnected(f"No room server started within {START_SECONDS:.0f} s. Its log is {_log_file()}.")
-        time.sleep(POLL)
+def _alive() -> list[Notice]:
+    """Servers that answer, each once, however many files point to it."""
+    once = {notice.server: notice for notice in notices().values()}
+    return [notice for notice in once.values() if notice.alive()]
 
 
-def _lock_file() -> Path:
-    path = runtime_file().with_suffix(".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NotConnected(
-            f"No room server can be started: {path.parent} cannot be made ({error.strerror}). "
-            f"Set JUPYTER_RUNTIME_DIR to a folder that can."
-        ) from None
-    return path
+def _the_one(alive: list[Notice]) -> Server | None:
+    """The only one; among several the one that has the folder where a new one would keep its rooms."""
+    usual = str(data_folder().expanduser().resolve())
+    fit = alive if len(alive) == 1 else [notice for notice in alive if notice.data == usual]
+    return fit[0].server if len(fit) == 1 else None
 
 
-def _log_file() -> Path:
-    return runtime_file().with_suffix(".log")
-
-
-def _read() -> Server | None:
-    try:
-        found = json.loads(runtime_file().read_text())
-        return Server(check_url(str(found["url"])), str(found["token"]))
-    except (OSError, ValueError, KeyError, TypeError, NotConnected):  # none, or one that is half written or not ours
-        return None
-
-
-def _answers(server: Server) -> bool:
-    request = urllib.request.Request(  # the address is from our own file
-        f"{server.url}/health", headers={"Authorization": f"Bearer {server.token}"}
-    )
-    try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback goes through no proxy
-        with opener.open(request, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (OSError, ValueError):
-        return False
-
-
-def _start(deadline: float) -> Server:
-    """Start the server as a process of its own, which outlives this kernel."""
-    command = [sys.executable, "-m", "partysync_server", "serve", "--data", str(data_folder())]
-    command += [
-        "--runtime-file",
-        str(runtime_file()),
-        "--idle-exit",
-        os.environ.get("PARTYSYNC_IDLE_EXIT", str(IDLE_EXIT)),
-    ]
-    command += ["--import-parties"]
-    runtime_file().unlink(missing_ok=True)
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("PARTYSYNC_TOKEN", "PARTYSYNC_URL")
-    }
-    descriptor = os.open(_log_file(), os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    try:
-        process = subprocess.Popen(  # our own program
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            start_new_session=True,
-            env=environment,
+def _survey_parents() -> list[Finding]:
+    found = []
+    for pid in _parents():
+        notice = _of(pid)
+        if notice is None:
+            continue
+        alive = notice.alive()
+        said = f"{notice.server.url} {_state(notice, alive=alive)}"
+        found.append(Finding(f"the Jupyter Server that started this kernel (process {pid})", said, taken=alive))
+    return found or [
+        Finding(
+            "the Jupyter Server that started this kernel",
+            f"none with rooms ({' and '.join(f'process {pid}' for pid in _parents())} left no file in "
+            f"{runtime_folder()})",
+            taken=False,
         )
-    finally:
-        os.close(descriptor)
-    while time.monotonic() < deadline:
-        server = _read()
-        if server is not None and _answers(server):
-            return server
-        if process.poll() is not None:
-            said = _log_file().read_text().strip().splitlines()
-            raise NotConnected(f"The room server did not start: {said[-1] if said else 'it said nothing'}")
-        time.sleep(POLL)
-    process.terminate()
-    raise NotConnected(f"The room server did not answer within {START_SECONDS:.0f} s. Its log is {_log_file()}.")
+    ]
+
+
+def _survey_running() -> Finding:
+    alive = _alive()
+    one = _the_one(alive)
+    place = f"your one server that runs ({runtime_folder() / 'partysync-*.json'})"
+    if one is not None:
+        return Finding(place, f"{one.url} answers", taken=True)
+    if alive:
+        urls = " and ".join(notice.server.url for notice in alive)
+        return Finding(place, f"several answer, {urls}; say which with url=… or PARTYSYNC_URL", taken=False)
+    states = [f"{notice.server.url} {_state(notice, alive=False)}" for notice in notices().values()]
+    return Finding(place, "; ".join(states) or "none runs", taken=False)
+
+
+def _state(notice: Notice, *, alive: bool) -> str:
+    if notice.elsewhere:
+        return f"is on another machine, {notice.host}"
+    return "answers" if alive else "does not answer any more"
+
+
+def _looked() -> str:
+    places = [finding for finding in survey() if finding.place not in ("connect(url=…)", "a new one")]
+    return "Looked for in this order: " + "; ".join(f"{each.place}: {each.found}" for each in places) + "."

@@ -37,8 +37,8 @@ def connect(
     """Enter a room; it is made if it is not there.
 
     ``room``     its name, 1 to 200 printable characters.
-    ``url``      the server's base, ``http(s)://host:port``; without it ``PARTYSYNC_URL``, or this user's own server,
-                 which is started if need be.
+    ``url``      the server's base, ``http(s)://host:port``; without it ``PARTYSYNC_URL``, or the Jupyter Server that
+                 started this kernel, or this user's own server, which is started if need be.
     ``token``    what that server wants to be shown; without it ``PARTYSYNC_TOKEN``.
     ``party``    a Party subclass, or the name of one that the server has; without it ``main``.
     ``user``     your name, as the others see it.

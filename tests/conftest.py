@@ -31,6 +31,10 @@ OURS = (
     "PARTYSYNC_IDLE_EXIT",
     "JUPYTERHUB_USER",
     "JPY_PARENT_PID",
+    "KERNEL_ID",
+    "KERNEL_LAUNCH_TIMEOUT",
+    "KERNEL_USERNAME",
+    "KERNEL_WORKING_DIR",
 )
 
 names = itertools.count(1)

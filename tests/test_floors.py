@@ -32,20 +32,26 @@ FLOORS = {
         "batch connection where",
         "audience cache dial showing",
         "receipt discovery blocks marimo_cells",
+        "autostart",
+        "servers",
         "ids io_thread palette",
         "_version",
     ],
     SERVER: [
         "__main__",
-        "cli",
+        "cli jupyter",
+        "mount",
+        "hosting",
+        "serving",
         "app",
+        "visit",
         "rooms",
         "room",
         "ephemera",
         "session",
         "snapshot",
         "parts",
-        "ledger parties",
+        "ledger parties runtime",
         "authors",
         "__init__",
     ],
@@ -71,6 +77,7 @@ VERSION = {f"{CLIENT}.__version__", f"{CLIENT}._version"}  # anybody may ask for
 # The arrows that point up, each with its reason.
 UP = {
     (f"{CLIENT}.table", f"{CLIENT}.widget"),  # a table shown in a cell is the grid, which is loaded then and not before
+    (f"{SERVER}.__init__", f"{SERVER}.jupyter"),  # Jupyter Server asks the package for its extension
 }
 
 # All that the core may import: nothing here can reach a socket, a thread, a clock or chance.
@@ -193,8 +200,10 @@ def test_the_core_asks_the_system_nothing(module):
             assert {alias.name for alias in node.names} <= OF_OS, f"core/{module}.py, line {node.lineno}"
 
 
-@pytest.mark.parametrize("module", [SERVER, f"{SERVER}.app", f"{SERVER}.cli"])
+@pytest.mark.parametrize("module", [SERVER, f"{SERVER}.app", f"{SERVER}.cli", f"{SERVER}.jupyter"])
 def test_a_server_process_loads_nothing_of_the_notebook(module):
+    if module.endswith("jupyter"):
+        pytest.importorskip("jupyter_server")
     code = f"import sys, {module}; print(*sorted({HEAVY!r} & set(sys.modules)))"
 
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

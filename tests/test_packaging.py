@@ -1,6 +1,7 @@
 """The wheel holds both packages and all they read; the lock pins all that is asked for, and names no registry."""
 
 import gzip
+import json
 import re
 import subprocess
 import sys
@@ -37,11 +38,20 @@ def test_the_wheel_holds_every_file_of_both_packages(wheel):
             if path.is_file() and "__pycache__" not in path.parts and path.name != ".sources"
         }
 
-    inside = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    inside = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
 
     assert inside == files(ROOT / "partysync_widget") | files(ROOT / "server" / "partysync_server")
     assert {"partysync_widget/py.typed", "partysync_server/py.typed"} <= inside
     assert {f"partysync_widget/static/{name}" for name in ("channel.js", "grid.js", "grid.css")} <= inside
+
+
+def test_the_wheel_enables_the_extension_of_jupyter_server(wheel):
+    """Installing it is all that has to be done; the file is the one that the tests of the extension use."""
+    (name,) = (name for name in wheel.namelist() if ".data/" in name)
+
+    assert name.endswith(".data/data/etc/jupyter/jupyter_server_config.d/partysync_server.json")
+    assert json.loads(wheel.read(name)) == {"ServerApp": {"jpserver_extensions": {"partysync_server": True}}}
+    assert wheel.read(name) == (ROOT / "jupyter-config" / "partysync_server.json").read_bytes()
 
 
 def test_the_browser_side_is_small(wheel):

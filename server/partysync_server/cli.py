@@ -7,30 +7,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import json
 import os
-import secrets
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import tornado
-from jupyter_core.paths import jupyter_data_dir
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from traitlets import Bool, Float, Int, List, TraitError, Unicode
 from traitlets.config import Application, Config
 
 from partysync_widget import __version__
 from partysync_widget.core import messages as m
-from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError
 
-from .app import make_app
 from .parties import Parties
-from .rooms import Rooms
+from .runtime import describe, write_private
+from .serving import Serving, data_folder
 
 SAFE_TORNADO = (6, 5)  # older ones have known holes that matter once strangers can connect
 
@@ -80,55 +73,28 @@ class ServeApp(Application):
 
     async def _serve(self) -> None:
         self._check_exposure()
-        folder = self._folder()
-        who = f"the partysync server with process id {os.getpid()}"
-        claim = Claim(folder / "server.lock", who, what=f"The data folder {folder}")
-        try:
-            await self._serve_from(folder)
-        finally:
-            claim.release()
-
-    def _folder(self) -> Path:
-        folder = Path(self.data or Path(jupyter_data_dir()) / "partysync").expanduser().resolve()
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise PartySyncError(f"Cannot keep rooms in {folder}: {error.strerror}. Use another --data.") from None
-        return folder
-
-    async def _serve_from(self, folder: Path) -> None:
+        folder = data_folder(self.data, option="--data")
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, stop.set)
-        token = self.token or secrets.token_urlsafe(32)
         limits = m.Limits(frame=self.frame_limit, mutations=256)
-        rooms = Rooms(folder / "rooms", self._parties(), limits=limits, idle=self.idle_room)
+        parties = self._parties()
+        serving = Serving(
+            folder, parties, ip=self.ip, port=self.port, token=self.token, limits=limits, idle=self.idle_room
+        )
         try:
-            sockets = bind_sockets(self.port, self.ip)
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise PartySyncError(f"Cannot listen on {self.ip}:{self.port}: {why}. Use another --port.") from None
-        server = HTTPServer(make_app(rooms, token), max_header_size=1 << 14, max_body_size=1 << 16)
-        server.add_sockets(sockets)
-        url = f"http://{self.ip}:{sockets[0].getsockname()[1]}"
-        self._announce(url, token)
-        try:
-            await self._until_stopped(stop, rooms)
+            self._announce(serving, folder)
+            await self._until_stopped(stop, serving)
         finally:
             self._withdraw()
-            server.stop()
-            await rooms.close(m.Bye("The server is stopping.", 0.5))
-            await server.close_all_connections()
+            await serving.end()
 
-    async def _until_stopped(self, stop: asyncio.Event, rooms: Rooms) -> None:
+    async def _until_stopped(self, stop: asyncio.Event, serving: Serving) -> None:
         occupied = time.monotonic()
-        while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), timeout=min(1.0, self.idle_exit or 1.0))
-            await rooms.close_idle()
-            if rooms.sessions():
+        while await serving.tend(stop):
+            if serving.rooms.sessions():
                 occupied = time.monotonic()
             elif self.idle_exit and time.monotonic() - occupied > self.idle_exit:
                 return
@@ -151,20 +117,21 @@ class ServeApp(Application):
                 f"Type `pip install --upgrade tornado`, or leave --ip out."
             )
 
-    def _announce(self, url: str, token: str) -> None:
+    def _announce(self, serving: Serving, folder: Path) -> None:
         if self.runtime_file:
             try:
-                write_private(Path(self.runtime_file), {"url": url, "token": token, "pid": os.getpid()})
+                write_private(Path(self.runtime_file), describe(serving.url, serving.token, folder))
             except OSError as error:
                 raise PartySyncError(f"Cannot write {self.runtime_file}: {error.strerror}.") from None
         else:
-            token_line = "" if self.token else f"\nToken: {token}"
-            sys.stdout.write(f"Rooms at {url}{token_line}\n")
+            token_line = "" if self.token else f"\nToken: {serving.token}"
+            sys.stdout.write(f"Rooms at {serving.url}{token_line}\n")
             sys.stdout.flush()
 
     def _withdraw(self) -> None:
         if self.runtime_file:
-            Path(self.runtime_file).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it could not be written either
+                Path(self.runtime_file).unlink()
 
 
 class PartySyncApp(Application):
@@ -183,16 +150,6 @@ class PartySyncApp(Application):
             self.print_help()
             self.exit(1)
         super().start()
-
-
-def write_private(path: Path, content: dict[str, Any]) -> None:
-    """A JSON file that only its owner can read, there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        json.dump(content, file)
-    draft.replace(path)
 
 
 def main(argv: list[str] | None = None) -> None:

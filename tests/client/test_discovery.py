@@ -3,15 +3,20 @@
 import dataclasses
 import http.server
 import json
+import os
+import socket
 import threading
 
 import pytest
 
 import partysync_widget as ps
-from partysync_widget import discovery
+from partysync_widget import autostart
+from partysync_widget.autostart import data_folder, runtime_file
 from partysync_widget.core.claim import Claim
-from partysync_widget.discovery import Server, check_url, data_folder, finder, local_server, runtime_file, survey
+from partysync_widget.discovery import finder, local_server, survey
+from partysync_widget.servers import Server, check_url
 
+HERE = socket.gethostname()
 STARTED = Server("http://127.0.0.1:1", "started")
 
 
@@ -19,7 +24,7 @@ STARTED = Server("http://127.0.0.1:1", "started")
 def runtime(tmp_path, monkeypatch):
     """An empty runtime folder, and no server that could be started from it: it would be ``STARTED``."""
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setattr(discovery, "_start", lambda deadline: STARTED)
+    monkeypatch.setattr(autostart, "start", lambda deadline: STARTED)
     (tmp_path / "runtime").mkdir()
     return runtime_file()
 
@@ -87,7 +92,7 @@ def test_who_starts_a_server_is_waited_for_but_not_for_ever(runtime, server, mon
     assert found == [Server(server.url, server.token)]
 
     runtime.unlink()
-    monkeypatch.setattr(discovery, "START_SECONDS", 0.2)
+    monkeypatch.setattr(autostart, "START_SECONDS", 0.2)
     with pytest.raises(ps.NotConnected, match=r"No room server started within 0 s. Its log is .*partysync-local.log"):
         local_server()
     claim.release()
@@ -144,10 +149,162 @@ def taken():
 def test_where_says_which_server_would_be_found_and_starts_none(runtime, server, monkeypatch):
     assert taken() == ["a new one"]
     runtime.write_text(json.dumps({"url": server.url, "token": server.token}))
-    assert taken() == [f"your own server ({runtime})"]
+    assert taken() == [f"your one server that runs ({runtime.parent}/partysync-*.json)"]
     monkeypatch.setenv("PARTYSYNC_URL", "http://there:1")
     assert taken() == ["PARTYSYNC_URL"]
     assert server.token not in str(survey())
+
+
+# --- which of several -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def servers(runtime, monkeypatch):
+    """Say that servers run: ``servers("7", "local")``; those named in ``servers.alive`` answer."""
+    from partysync_widget import servers as module
+
+    asked, alive = [], set()
+
+    def answers(server):
+        asked.append(server.url)
+        return server.url in alive
+
+    def say(name, *, host=HERE, data="", answering=True, url=None):
+        url = url or f"http://{name}:1"
+        (runtime.parent / f"partysync-{name}.json").write_text(
+            json.dumps({"url": url, "token": f"of-{name}", "pid": 1, "host": host, "data": data})
+        )
+        if answering:
+            alive.add(url)
+
+    say.asked = asked
+    monkeypatch.setattr(module, "answers", answers)
+    monkeypatch.setenv("JPY_PARENT_PID", "7")
+    return say
+
+
+def url():
+    found = local_server()
+    assert len(taken()) == 1
+    return found.url
+
+
+def test_the_jupyter_server_above_a_kernel_comes_before_all_others(servers):
+    servers("7")
+    servers("local")
+    servers("8")
+
+    assert url() == "http://7:1"
+    assert taken() == ["the Jupyter Server that started this kernel (process 7)"]
+
+
+def test_the_parent_process_counts_where_nobody_says_which_it_is(servers, monkeypatch):
+    """As on Windows, where the variable is a handle and no process id."""
+    for said in ("", "0x1f", "99999999999999999999", "²"):
+        monkeypatch.setenv("JPY_PARENT_PID", said)
+        servers(str(os.getppid()))
+        servers("8")
+
+        assert url() == f"http://{os.getppid()}:1"
+
+
+def test_one_that_answers_no_more_is_passed_over(servers):
+    servers("7", answering=False)
+    servers("8")
+
+    assert url() == "http://8:1"
+
+
+def test_among_several_the_one_with_the_usual_folder(servers):
+    servers("8")
+    servers("9")
+    assert local_server() == STARTED
+    assert any("several answer" in finding.found for finding in survey())
+
+    servers("9", data=str(data_folder().resolve()))
+    assert url() == "http://9:1"
+
+
+def test_servers_that_point_to_one_owner_are_one(servers, runtime):
+    servers("8")
+    content = json.loads((runtime.parent / "partysync-8.json").read_text())
+    (runtime.parent / "partysync-9.json").write_text(json.dumps({**content, "owner": 8}))
+
+    assert url() == "http://8:1"
+
+
+def test_a_secret_goes_to_no_port_of_another_machine(servers):
+    """Home folders are shared; there, somebody else may listen on the port that this file names."""
+    servers("7", host="login1")
+    servers("8", host="login1")
+
+    assert local_server() == STARTED
+    assert servers.asked == []
+    assert sum("http://7:1 is on another machine, login1" in finding.found for finding in survey()) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give files away")
+def test_a_file_of_another_user_is_none(servers, runtime):
+    """Whoever can write to the folder cannot lure kernels to a server of theirs."""
+    servers("7")
+    os.chown(runtime.parent / "partysync-7.json", 12345, 12345)
+
+    assert local_server() == STARTED
+
+
+@pytest.mark.parametrize("name", ["KERNEL_LAUNCH_TIMEOUT", "KERNEL_WORKING_DIR", "KERNEL_USERNAME", "KERNEL_ID"])
+def test_a_kernel_of_a_gateway_says_what_to_set_and_starts_nothing(servers, monkeypatch, name):
+    """Nobody else would look for a server there. One that does run there is used all the same."""
+    monkeypatch.setenv(name, "x")
+    servers("7", answering=False)
+
+    with pytest.raises(ps.NotConnected, match="gateway") as error:
+        ps.connect("x")
+
+    for named in ("PARTYSYNC_URL", "PARTYSYNC_TOKEN", "url=…", "/partysync", "process 7", "http://7:1 does not answer"):
+        assert named in str(error.value)
+    assert taken() == []
+    servers("8")
+    assert url() == "http://8:1"
+
+
+def test_when_nothing_is_found_it_says_where_it_looked(servers, monkeypatch):
+    def start(deadline):
+        raise ps.NotConnected("The disk is full.")
+
+    monkeypatch.setattr(autostart, "start", start)
+    servers("9", answering=False)
+
+    with pytest.raises(ps.NotConnected, match=r"The disk is full\. Looked for in this order: ") as error:
+        ps.connect("x")
+    said = str(error.value)
+    order = [said.index(place) for place in ("PARTYSYNC_URL: not set", "process 7", "http://9:1 does not answer")]
+    assert order == sorted(order)
+
+
+def test_a_folder_that_was_just_let_go_is_tried_again(servers, monkeypatch):
+    tried = []
+
+    def start(deadline):
+        tried.append(1)
+        if len(tried) == 1:
+            raise ps.NotConnected("The data folder is in use by the one that is stopping.")
+        return STARTED
+
+    monkeypatch.setattr(autostart, "start", start)
+
+    assert local_server() == STARTED
+    assert len(tried) == 2
+
+
+def test_who_lost_the_race_for_the_folder_finds_who_won_it(servers, monkeypatch):
+    def start(deadline):
+        servers("8")
+        raise ps.NotConnected("The data folder is in use by Jupyter.")
+
+    monkeypatch.setattr(autostart, "start", start)
+
+    assert url() == "http://8:1"
 
 
 def test_partysync_where(run_python, isolated):

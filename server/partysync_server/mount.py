@@ -1,0 +1,182 @@
+"""
+The mount: rooms at ``<base_url>/partysync/parties/<party>/<room>`` of a Jupyter Server, for whoever Jupyter lets in.
+
+A request passes by Jupyter's own identity, authorizer (``write`` on ``partysync``), host and origin checks, or by the
+secret of the server's runtime file. These sockets live on Jupyter's event loop and the rooms on theirs: each frame
+crosses over, and the next is read when the last has been taken. Kernels of this machine need none of that; they use
+the rooms' own port (docs/decisions/jupyter-extension.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketHandler
+
+from partysync_widget.core.codec import Format
+
+from .app import SocketWire, health, shows
+from .hosting import Hosting
+from .rooms import OpenRoom
+from .visit import OWNER, PING_SECONDS, PONG_SECONDS, Refused, Visit, admit, check_upgrade, choose, explain
+
+
+class Gate(WebSocketMixin, WebSocketHandler, JupyterHandler):
+    """What every route passes first. It is a WebSocketHandler so that one order of classes holds for all."""
+
+    hosting: Hosting
+    ours = False  # whether the request shows our secret
+
+    def initialize(self, hosting: Hosting) -> None:
+        self.hosting = hosting
+
+    async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's is a coroutine as well
+        serving = self.hosting.serving
+        self.ours = serving is not None and shows(self.request.headers, serving.token)
+        if not self.ours:
+            await self._as_jupyter_does()
+
+    async def _as_jupyter_does(self) -> None:
+        try:
+            await JupyterHandler.prepare(self, _redirect_to_login=False)
+        except HTTPError as error:
+            if error.status_code != 403:
+                raise
+            text = (
+                "Jupyter does not let you in: show its token, log in, or use the address that Jupyter says it has. "
+                "The token goes into PARTYSYNC_TOKEN, or token=…."
+            )
+            raise Refused(403, "token", text) from None
+        user = self.current_user
+        if user is None:
+            raise Refused(403, "token", "Log in to this Jupyter Server first, or show its token.")
+        if not self.check_origin():
+            raise Refused(403, "origin", "This page is not Jupyter's own, so its rooms are closed to it.")
+        if not await ensure_async(self.authorizer.is_authorized(self, user, "write", "partysync")):
+            raise Refused(403, "role", "This Jupyter Server's authorizer does not let you write to its rooms.")
+
+    def check_origin(self, origin: str | None = None) -> bool:
+        return self.ours or bool(super().check_origin(origin))
+
+    def owner(self) -> str:
+        """Whose sessions these are. Whoever has Jupyter's token can read our secret as well: that is one person."""
+        if self.ours or self.token_authenticated or not self.identity_provider.auth_enabled:
+            return OWNER
+        return f"jupyter:{self.current_user.username}"
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self.set_header("Content-Type", "application/json")
+        _ = self.finish(json.dumps(explain(status_code, kwargs.get("exc_info", (None, None))[1])))
+
+
+class MountedHealth(Gate):
+    """Whether rooms are here."""
+
+    async def get(self) -> None:
+        serving = self.hosting.serving
+        if serving is None:
+            raise Refused(503, "storage", self.hosting.trouble or "The rooms are not open yet.")
+        _ = self.finish(health(serving.rooms))
+
+
+class MountedRoom(Gate):
+    """One session with one room."""
+
+    format: Format = "json"
+    place: OpenRoom | None = None
+    visit: Visit | None = None
+    gone = False
+
+    async def get(self, party: str, room: str) -> None:
+        check_upgrade(self.request.headers.get("Upgrade"))
+        serving = self.hosting.serving
+        if serving is None:
+            raise Refused(503, "storage", self.hosting.trouble or "The rooms are not open yet.")
+        rooms = serving.rooms
+        # Only who could run code as this user anyway has the server import a party.
+        hint = self.request.headers.get("X-PartySync-Party", "") if self.owner() == OWNER else ""
+        self.place = await self.hosting.call(lambda: admit(rooms, party, room, hint))
+        await WebSocketHandler.get(self, party, room)
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        chosen, self.format = choose(subprotocols)
+        return chosen
+
+    async def open(self, *args: str, **kwargs: str) -> None:  # noqa: ARG002  # Tornado's; it awaits this
+        self.set_nodelay(True)
+        place, owner, wire = self.place, self.owner(), MountedWire(self, self.format)
+        chosen = self.selected_subprotocol is not None
+
+        async def enter() -> Visit:
+            visit = Visit(_there(place), owner, self.format, wire)
+            if not chosen:
+                visit.refuse_protocol()
+            return visit
+
+        self.visit = await self.hosting.call(enter)
+        if self.gone:  # meanwhile
+            self.on_close()
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Tornado reads the next frame when this has ended, so a room that is busy slows down who keeps it busy."""
+        visit = self.visit
+        if visit is not None:
+
+            async def hear() -> None:
+                visit.hear(message)
+
+            await self.hosting.call(hear)
+
+    def on_close(self) -> None:
+        self.gone = True
+        visit, loop = self.visit, self.hosting.loop
+        if visit is not None and loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(visit.leave)
+
+    @property
+    def ping_interval(self) -> float:  # seconds; Jupyter's mixin has milliseconds here, which Tornado misreads
+        return PING_SECONDS
+
+    @property
+    def ping_timeout(self) -> float:
+        return PONG_SECONDS
+
+    @property
+    def max_message_size(self) -> int:
+        return self.hosting.limits.frame + (1 << 16)
+
+
+class MountedWire:
+    """A mounted socket as a room writes to it: from the rooms' loop, on Jupyter's."""
+
+    def __init__(self, socket: MountedRoom, format: Format) -> None:
+        self._wire = SocketWire(socket, format)
+        self._loop = asyncio.get_running_loop()
+
+    async def write(self, frames: list[bytes]) -> None:
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wire.write(frames), self._loop))
+
+    def close(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wire.close)
+
+
+def _there(place: OpenRoom | None) -> OpenRoom:
+    if place is None:
+        raise RuntimeError("A socket opens only after get() has found its room.")
+    return place
+
+
+def routes(hosting: Hosting) -> list[tuple[str, type[Gate], dict[str, Any]]]:
+    """All of them, relative to Jupyter's ``base_url``. Each goes through ``Gate``."""
+    common = {"hosting": hosting}
+    return [
+        (r"/partysync/parties/([^/]+)/([^/]+)", MountedRoom, common),
+        (r"/partysync/health", MountedHealth, common),
+    ]

@@ -1,0 +1,107 @@
+"""
+A visit: how whoever has passed a door enters a room, is heard there and leaves. On the rooms' event loop.
+
+Doors differ (``app``: kernels, by the server's token; ``mount``: whoever Jupyter knows); what lies behind does not.
+"""
+
+from __future__ import annotations
+
+import tornado.web
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.codec import SUBPROTOCOLS, Format, decode_up
+from partysync_widget.core.errors import PartySyncError, ProtocolError, SchemaMismatch, StorageFailed
+
+from .rooms import OpenRoom, Rooms, Wire
+from .session import Session
+
+PING_SECONDS, PONG_SECONDS = 20, 20  # a peer that answers no ping for so long is gone
+MAX_ROOM_NAME = 200
+SENTENCES = {
+    400: "This request cannot be read.",
+    404: "There is nothing here.",
+    405: "This address takes no such request.",
+    500: "The room server made a mistake; its log has the details.",
+}
+OWNER = "token"  # of sessions that showed a server's secret: they are this user's, whichever server let them in
+
+
+class Refused(tornado.web.HTTPError):
+    """A request that is refused, with a sentence for the person at the other end."""
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(status, reason=kind)
+        self.kind = kind
+        self.message = message
+
+
+def explain(status: int, error: object) -> dict[str, str]:
+    """The body of an answer that is no success."""
+    if isinstance(error, Refused):
+        return {"error": error.kind, "message": error.message}
+    return {"error": "error", "message": SENTENCES.get(status, SENTENCES[500])}
+
+
+def check_upgrade(upgrade: str | None) -> None:
+    """Before anything is opened for it."""
+    if (upgrade or "").lower() != "websocket":
+        raise Refused(426, "websocket", "This address is a room's WebSocket; connect with partysync_widget.")
+
+
+def choose(subprotocols: list[str]) -> tuple[str | None, Format]:
+    """The sub-protocol to talk, and its format."""
+    chosen = next((offered for offered in subprotocols if offered in SUBPROTOCOLS), None)
+    return chosen, SUBPROTOCOLS[chosen] if chosen else "json"
+
+
+async def admit(rooms: Rooms, wanted: str, name: str, hint: str = "") -> OpenRoom:
+    """The room, opened or made. Raises Refused."""
+    try:
+        party = rooms.parties.find(wanted, hint)
+    except PartySyncError as error:
+        raise Refused(404, "unknown-party", str(error)) from error
+    if party is None:
+        text = (
+            f"This server has no party {wanted!r:.80}. It has: {', '.join(rooms.parties.names())}. Start it "
+            f"with `partysync serve --party module:Class`; a class written in a notebook belongs into a file."
+        )
+        raise Refused(404, "unknown-party", text)
+    if not name.isprintable() or not 0 < len(name) <= MAX_ROOM_NAME:
+        text = f"A room's name is 1 to {MAX_ROOM_NAME} printable characters, not {name!r:.80}."
+        raise Refused(404, "bad-room-name", text)
+    try:
+        return await rooms.open(party, name)
+    except StorageFailed as error:
+        raise Refused(503, "storage", str(error)) from error
+    except SchemaMismatch as error:
+        raise Refused(409, "schema", str(error)) from error
+
+
+class Visit:
+    """One session in one room, from the opening of its socket to the end."""
+
+    def __init__(self, place: OpenRoom, owner: str, format: Format, wire: Wire) -> None:
+        self._place = place
+        self._format = format
+        self._session = Session(owner=owner, format=format)
+        place.join(self._session, wire)
+
+    def refuse_protocol(self) -> None:
+        """It offered none that we speak."""
+        text = f"Offer one of the sub-protocols {', '.join(SUBPROTOCOLS)}."
+        self._end(m.Error("protocol", text, "never"))
+
+    def hear(self, message: str | bytes) -> None:
+        try:
+            frame = decode_up(message.encode() if isinstance(message, str) else message, self._format)
+        except ProtocolError as error:
+            self._end(m.Error("bad-frame", error.message, "never"))
+        else:
+            self._place.receive(self._session, frame)
+
+    def leave(self) -> None:
+        self._place.leave(self._session)
+
+    def _end(self, why: m.Error) -> None:
+        self._session.end(why)
+        self._place.wake()
