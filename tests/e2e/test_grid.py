@@ -10,6 +10,7 @@ expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 SOON = 10_000  # ms
+BOTH = pytest.mark.front_ends("lab", "notebook7")
 FILL = "todos.insert_many([dict(id=f'r{i}', text=f'row {i}', n=i, done=False) for i in range(8)]).result(10)"
 
 
@@ -62,6 +63,7 @@ def paste(page, text):
     )
 
 
+@BOTH
 def test_what_one_types_shows_to_the_other_before_it_is_sent(two):
     """R11: the draft, with its author; then the value in its place, with the old one never between them."""
     a, b = two
@@ -149,6 +151,7 @@ def test_a_change_by_somebody_else_flashes_once_in_their_colour(two):
     assert b.page.evaluate("window.flashes") == ["n"]  # not for one's own
 
 
+@BOTH
 def test_ranges_go_to_a_spreadsheet_and_come_back_as_one_mutation(two):
     a, b = two
     a.cell("r1", "text").click()
@@ -209,6 +212,7 @@ def one(alone):
     return alone
 
 
+@BOTH
 def test_undo_leaves_alone_what_somebody_else_has_written_since(two):
     a, b = two
     a.cell("r1", "text").click()
@@ -261,6 +265,7 @@ def test_an_edit_that_breaks_the_rooms_rule_says_why_on_the_cell(two, jupyter):
     expect(a.grid.locator(".ps-rejected")).to_have_count(0)
 
 
+@BOTH
 def test_sorting_filtering_and_columns_are_each_persons_own(two):
     a, b = two
     ids = "(rows) => rows.map((row) => row.dataset.id)"

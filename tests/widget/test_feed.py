@@ -409,6 +409,29 @@ def test_what_others_type_is_shown_by_column(enter, room, todos, channel, browse
     browser.until(lambda page: page.drafts == [])
 
 
+def test_a_draft_that_becomes_an_edit_is_told_with_the_delta_that_decides_it(
+    enter, todos, channel, browse, monkeypatch
+):
+    """R11; and in one message: a second would wait for the first to be acknowledged on its way through Jupyter."""
+    monkeypatch.setattr(module, "UNDECIDED", 5)
+    monkeypatch.setattr(module, "FRAME", 0)
+    todos.insert(id="a", text="milk").result(10)
+    browser, other = browse(channel), enter()
+    other.sync(10)
+    other.connection.draft("d1", "todos", {"a": {"text": "mil"}})
+    browser.until(lambda page: page.drafts)
+    receipt = other.table("todos").update("a", text="mild")
+    other.connection.draft("d1", "todos", {"a": {"text": "mild"}}, mid=receipt.mid)
+
+    browser.until(lambda page: page.rows["a"]["text"] == "mild")
+    seen = [
+        (page.rows["a"]["text"], [each["typing"] for each in page.drafts]) for page in browser.history() if page.rows
+    ]
+    assert ("milk", [True]) in seen
+    assert ("milk", [False]) not in seen
+    assert seen[-1] == ("mild", [])
+
+
 def drafted(room):
     """What another room is shown, by column of row a."""
     with room.connection.lock:
