@@ -32,7 +32,7 @@ export class RowView {
   /** `serial` makes the cells' ids unique on the page; row ids may hold anything. */
   constructor(id: string, columns: readonly Column[], serial: string) {
     this.id = id;
-    this.#cells = columns.map((column, index) => ({ column, element: cell(column, index, `${serial}-${index}`), flashed: 0 }));
+    this.#cells = columns.map((column, index) => ({ column, element: cell(column, index, `${serial}-${index}`), flashed: -Infinity }));
     const duplicate = button("ps-tool ps-duplicate", "❐", { tabindex: "-1", title: "Duplicate this row", "aria-label": "Duplicate this row" });
     const remove = button("ps-tool ps-delete", "×", { tabindex: "-1", title: "Delete this row", "aria-label": "Delete this row" });
     const tools = make("div", "ps-cell ps-tools", { role: "gridcell", "aria-colindex": String(columns.length + 1) }, duplicate, remove);
