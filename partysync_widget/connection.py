@@ -22,7 +22,7 @@ import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Literal
 
 import apsw
 from tornado.websocket import WebSocketClientConnection, WebSocketError
@@ -103,7 +103,9 @@ class Connection:
         self._unsure = False  # an edit is being made; left so by an interrupt in the middle of it
         self._barriers: dict[int, Future[None]] = {}
         self._asked: set[int] = set()  # barriers that were sent on this connection
+        self._questions: dict[int, Future[Any]] = {}  # asked on this connection, and not answered
         self._barrier = 0
+        self._question = 0
         self.ended = threading.Event()
         _connections.add(self)
         spawn(self._run())
@@ -157,6 +159,13 @@ class Connection:
             self._barrier += 1
             self._barriers[self._barrier] = done
         self._soon(self._flush)
+        return done
+
+    def ask(self, what: Literal["share", "revoke", "people"], args: dict[str, Any]) -> Future[Any]:
+        """The room's answer to a question about who may enter. NotConnected when the line is down, or goes down."""
+        self.check_usable()
+        done: Future[Any] = Future()
+        self._soon(self._ask, what, args, done)
         return done
 
     def present(self, state: dict[str, Any]) -> None:
@@ -309,6 +318,7 @@ class Connection:
             turned.cancel()
             useful = self.status == "live"
             self._socket = None
+            self._unanswered()
             socket.close()
             with self.lock:
                 step = self.replica.closed()
@@ -349,6 +359,31 @@ class Connection:
     def _format(self) -> Any:
         chosen = self._socket.selected_subprotocol if self._socket is not None else None
         return SUBPROTOCOLS.get(chosen or "", "json")
+
+    def _ask(self, what: Literal["share", "revoke", "people"], args: dict[str, Any], done: Future[Any]) -> None:
+        if self._socket is None or self.replica.link is not Link.LIVE:
+            done.set_exception(NotConnected(f"The room {self.room!r} cannot be asked: it is {self.status}."))
+            return
+        self._question += 1
+        self._questions[self._question] = done
+        self._send([m.Ask(self._question, what, args)])
+
+    def _answered(self, answers: list[m.Answer]) -> None:
+        for answer in answers:
+            done = self._questions.pop(answer.n, None)
+            if done is None:
+                continue
+            if answer.code is None:
+                done.set_result(answer.value)
+            else:
+                kind = PermissionDenied if answer.code == "forbidden" else PartySyncError
+                done.set_exception(kind(answer.message or answer.code))
+
+    def _unanswered(self) -> None:
+        """The line is cut, and nobody knows what became of these."""
+        for done in self._questions.values():
+            done.set_exception(NotConnected(f"The line to room {self.room!r} was cut before its answer. Ask again."))
+        self._questions.clear()
 
     def _hang(self) -> None:
         if not self._hang_up.done():
@@ -424,6 +459,7 @@ class Connection:
             self.trouble = None
             self._become("live")
         self.audience.tell(step)
+        self._answered(step.answers)
         for barrier in step.barriers:
             if (done := self._barriers.pop(barrier.n, None)) is not None:
                 done.set_result(None)

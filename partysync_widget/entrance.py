@@ -22,6 +22,7 @@ from .discovery import finder
 from .marimo_cells import end_with_session, written_in_cell
 from .palette import pick
 from .room import Room
+from .sharing import read_link
 
 
 def connect(
@@ -36,7 +37,7 @@ def connect(
 ) -> Room:
     """Enter a room; it is made if it is not there.
 
-    ``room``     its name, 1 to 200 printable characters.
+    ``room``     its name, 1 to 200 printable characters; or a link that somebody gave you (``Room.share``).
     ``url``      the server's base, ``http(s)://host:port``; without it ``PARTYSYNC_URL``, or the Jupyter Server that
                  started this kernel, or this user's own server, which is started if need be.
     ``token``    what that server wants to be shown; without it ``PARTYSYNC_TOKEN``.
@@ -47,6 +48,9 @@ def connect(
 
     Raises NotConnected, PermissionDenied, SchemaMismatch or ProtocolError, each with what to do.
     """
+    if (link := read_link(room)) is not None:
+        room, url, token = link.room, url or link.url, link.token
+        party = party if party is not None else link.party
     if not 0 < len(room) <= 200 or not room.isprintable():
         raise ProtocolError("bad-room-name", f"A room's name is 1 to 200 printable characters, not {room!r:.80}.")
     kind, typed = _party(party)

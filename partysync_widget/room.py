@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import datetime as dt
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,11 +22,13 @@ from .core import messages as m
 from .core.codec import plain
 from .core.columns import column
 from .core.errors import MutationRejected, NotConnected, PartySyncError, SchemaMismatch
+from .core.roles import Role
 from .io_thread import Voice, io_loop, on_io_thread
 from .receipt import Receipt
 
 if TYPE_CHECKING:
     from .inspection import Layers
+    from .sharing import People, Person, Share
     from .table import Table
 
 CLOSE_SECONDS = 2.0  # for the line to be cut and the cache to be let go
@@ -79,6 +82,16 @@ class Room:
         return len(self.connection.replica.pending)
 
     @property
+    def role(self) -> str:
+        """What you are in it: ``owner``, ``editor`` or ``viewer``."""
+        return self.connection.replica.role
+
+    @property
+    def user(self) -> str:
+        """Your name, as the others see it."""
+        return self.connection.replica.user
+
+    @property
     def tables(self) -> list[str]:
         """Names of its tables, in the order they were made."""
         with self.connection.lock:
@@ -86,10 +99,10 @@ class Room:
 
     @property
     def peers(self) -> list[dict[str, Any]]:
-        """Who else is here: name, colour, and what they show of themselves."""
+        """Who else is here: name, role, colour, and what they show of themselves."""
         with self.connection.lock:
             found = list(self.connection.replica.peers.values())
-        return [{"name": peer.name, "color": peer.color, **peer.state} for peer in found]
+        return [{**peer.state, "name": peer.name, "role": peer.role, "color": peer.color} for peer in found]
 
     def table(self, name: str, /, **columns: Any) -> Table:
         """The table called ``name``. With columns it is made if it is missing, and gets those that it lacks.
@@ -206,6 +219,44 @@ class Room:
     def present(self, **state: Any) -> None:
         """Show something of yourself to the others, until you leave: ``room.present(mood="curious")``."""
         self.connection.present(plain(state))
+
+    # --- who may enter --------------------------------------------------------------------------------------------
+
+    def share(
+        self,
+        role: Role = "viewer",
+        *,
+        user: str = "",
+        group: str = "",
+        everyone: bool = False,
+        expires: float | dt.timedelta | dt.datetime | None = None,
+        note: str = "",
+    ) -> Share:
+        """Let others in. Owners may.
+
+        With neither ``user``, ``group`` nor ``everyone`` it makes a link: ``connect(share.link)`` lets in whoever has
+        it, as ``role``. The other three are for accounts that the server knows, as a JupyterHub's. ``expires``: in so
+        many seconds, after a timedelta, or at a datetime. ``note`` says whom it is for, in ``people()``.
+        Raises PermissionDenied if you are no owner, NotConnected while the line is down.
+        """
+        from .sharing import share
+
+        return share(self.connection, role, user=user, group=group, everyone=everyone, expires=expires, note=note)
+
+    def people(self) -> People:
+        """Who has access and who is here, to read and to loop over. Who is no owner sees only who is here."""
+        from .sharing import people
+
+        return people(self.connection)
+
+    def revoke(self, who: Share | Person | str) -> None:
+        """Take access back: of a share, by its id, or of a user or group by name. Their sessions end within a second.
+
+        Raises PermissionDenied if you are no owner, PartySyncError if nothing is shared with them.
+        """
+        from .sharing import revoke
+
+        revoke(self.connection, who)
 
     def inspect(self, table: str) -> Layers:
         """Base, pending and view of a table as they are now, to look at: ``print(room.inspect("todos"))``."""

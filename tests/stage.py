@@ -19,6 +19,7 @@ from itertools import count
 import pytest
 
 from partysync_server.ledger import Ledger
+from partysync_server.principal import Principal
 from partysync_server.room import LIMITS, Room
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
@@ -100,11 +101,12 @@ class Sql(Party):
 class Kernel:
     """Somebody in the room: a replica, and the two directions of its line as bytes that nobody has carried yet."""
 
-    def __init__(self, stage, name, *, party, format, typed=True, owner="token"):
+    def __init__(self, stage, name, *, party, format, typed=True, owner="token", role="owner"):
         self.stage = stage
         self.name = name
         self.format = format
         self.owner = owner
+        self.role = role
         self.replica = Replica(party, f"client-{name}", user=name, typed=typed)
         self.session = None
         self.up, self.down = deque(), deque()
@@ -118,7 +120,9 @@ class Kernel:
     # --- the line -------------------------------------------------------------------------------------------------
 
     def connect(self):
-        self.session = Session(owner=self.owner, format=self.format)
+        self.session = Session(
+            Principal(self.owner), role=self.role, sight=self.stage.room.party.sight(self.role), format=self.format
+        )
         self.stage.room.join(self.session)
         self.ended = self.failed = None
         self.take(self.replica.opened(f"spare-{self.name}-{next(self.stage.numbers)}"))

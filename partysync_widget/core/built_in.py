@@ -60,7 +60,7 @@ def batch(tx: Transaction, steps: list[tuple[str, dict[str, Any]]]) -> list[Any]
     for name, args in steps:
         if name == "batch":
             raise MutationRejected("bad-arguments", "A batch cannot hold another batch.")
-        results.append(tx.run(name, args))
+        results.append(tx.call(name, args))
     return results
 
 

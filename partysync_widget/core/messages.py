@@ -3,8 +3,8 @@ The frames: every message between a kernel and a room, one struct each, tagged b
 
 ::
 
-    up     hello  push  seen  presence  draft  barrier  ping
-    down   welcome  delta  begin part end  peers  drafts  barrier  pong  error  bye
+    up     hello  push  seen  presence  draft  barrier  ask  ping
+    down   welcome  delta  begin part end  peers  drafts  barrier  answer  pong  error  bye
 
 A row travels as ``[position, id, value, …]``, its values in the order of the column names that stand beside it in the
 same frame, so a new column breaks nobody. ``position`` is the row's place in the order of insertion. Unknown fields
@@ -87,6 +87,7 @@ class Peer(Struct, omit_defaults=True):
     name: Name
     color: Name = ""
     state: dict[str, Any] = {}
+    role: Name = ""
 
 
 class Limits(Struct):
@@ -111,6 +112,7 @@ class Hello(Struct, tag="hello", omit_defaults=True):
     name: Name = ""
     color: Name = ""
     line: Count = 0  # grows with each connection of this client, so that a late hello out of a dead one is known
+    sight: Name = ""  # what I hold was told to somebody with this sight, as their welcome had it
 
 
 class Push(Struct, tag="push"):
@@ -161,13 +163,24 @@ class Barrier(Struct, tag="barrier", omit_defaults=True):
     version: Count = 0
 
 
+class Ask(Struct, tag="ask", omit_defaults=True):
+    """About who may enter: ``share`` and ``revoke``, which owners may, and ``people``. Answered by its ``n``."""
+
+    n: Count
+    what: Literal["share", "revoke", "people"]
+    args: dict[str, Any] = {}
+
+    def free_values(self) -> Iterator[Any]:
+        yield self.args
+
+
 class Ping(Struct, tag="ping"):
     """I am here, at ``version``."""
 
     version: Count
 
 
-Up = Hello | Push | Seen | Presence | Draft | Barrier | Ping
+Up = Hello | Push | Seen | Presence | Draft | Barrier | Ask | Ping
 
 # --- down -----------------------------------------------------------------------------------------------------------
 
@@ -176,7 +189,8 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     """The room's answer to hello; a delta or a snapshot follows at once.
 
     ``known`` is false when this history does not contain what the client has seen, ``reason`` then says so in a
-    sentence: the client keeps nothing, and takes a new id (R10).
+    sentence: the client keeps nothing, and takes a new id (R10). ``user``, ``role`` and ``sight`` are the client's own:
+    who made its edits, what it may do, and a name for what it is shown, empty where that is everything.
     """
 
     protocol: int
@@ -190,6 +204,9 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     reason: str = ""
     peers: dict[str, Peer] = {}
     drafts: dict[str, list[Draft]] = {}  # by client, as in Drafts
+    user: Name = ""
+    role: Name = "owner"
+    sight: Name = ""
 
 
 class Delta(Struct, tag="delta", omit_defaults=True):
@@ -240,6 +257,15 @@ class Drafts(Struct, tag="drafts"):
     drafts: dict[str, list[Draft]]
 
 
+class Answer(Struct, tag="answer", omit_defaults=True):
+    """To an ``ask``: ``value``, or why not."""
+
+    n: Count
+    value: Any = None
+    code: str | None = None
+    message: str | None = None
+
+
 class Pong(Struct, tag="pong"):
     """I am here too, and ``version`` is the last that I sent you (R3)."""
 
@@ -263,4 +289,4 @@ class Bye(Struct, tag="bye", omit_defaults=True):
     after: float = 0.0
 
 
-Down = Welcome | Delta | Begin | Part | End | Peers | Drafts | Barrier | Pong | Error | Bye
+Down = Welcome | Delta | Begin | Part | End | Peers | Drafts | Barrier | Answer | Pong | Error | Bye

@@ -7,6 +7,7 @@ takes everything it needs as arguments (ids, times, random numbers) and touches 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import re
@@ -21,6 +22,8 @@ from .codec import plain
 from .columns import column
 from .errors import MutationRejected, SchemaMismatch
 from .messages import Column
+from .roles import ROLES, Role, article, reaches
+from .sight import Sight
 
 Durability = Literal["power", "process"]
 
@@ -31,8 +34,9 @@ TABLE_MUTATORS = ("create_table", "add_column")
 class Mutator:
     """A named function that changes rows, and the shape of its arguments."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], *, role: str = "editor") -> None:
         self.function = function
+        self.role = role  # who may call it, and whoever is higher
         self.name = function.__name__
         self.__doc__ = function.__doc__
         parameters = list(inspect.signature(function).parameters.values())
@@ -82,13 +86,16 @@ class Mutator:
         return {name: getattr(struct, name) for name in self.shape.__struct_fields__}
 
 
-def mutator(function: Callable[..., Any]) -> Any:
+def mutator(function: Callable[..., Any] | None = None, *, role: Literal["editor", "owner"] = "editor") -> Any:
     """Mark a function in the body of a Party as one of its mutators: ``def name(tx, argument: type, …)``.
 
-    It changes rows with ``tx.sql``, ``tx.insert``, ``tx.update``, ``tx.upsert``, ``tx.delete``, reads with ``tx.sql``
-    and ``tx.get``, and refuses by raising. What it returns is the receipt's result, in the room's version.
+    ``@mutator(role="owner")`` lets only owners of a room call it. It changes rows with ``tx.sql``, ``tx.insert``,
+    ``tx.update``, ``tx.upsert``, ``tx.delete``, reads with ``tx.sql`` and ``tx.get``, and refuses by raising. What it
+    returns is the receipt's result, in the room's version.
     """
-    return Mutator(function)
+    if role not in ("editor", "owner"):
+        raise SchemaMismatch(f"A mutator asks for the role editor or owner, not {role!r}: viewers change nothing.")
+    return Mutator(function, role=role) if function is not None else functools.partial(Mutator, role=role)
 
 
 class Party:
@@ -97,6 +104,8 @@ class Party:
     ``schema``      CREATE TABLE statements; each table STRICT, with ``id TEXT PRIMARY KEY NOT NULL``.
     ``types``       what SQL cannot say: ``{"todos": {"done": bool, "due": datetime.date}}``.
     ``built_in``    which built-in mutators its rooms take; ``()`` leaves only the party's own.
+    ``seen_by``     what not everybody is shown: ``{"grades": "owner", "students.email": "editor"}``, a table or a
+                    column, and the role from which on it is.
     ``durability``  "power": an accepted mutation survives power loss; "process": only the end of the process.
     """
 
@@ -104,6 +113,7 @@ class Party:
     schema: ClassVar[str] = ""
     types: ClassVar[dict[str, dict[str, Any]]] = {}
     built_in: ClassVar[tuple[str, ...]] = ROW_MUTATORS
+    seen_by: ClassVar[dict[str, Role]] = {}
     durability: ClassVar[Durability] = "power"
     mutators: ClassVar[dict[str, Mutator]] = {}
 
@@ -117,6 +127,11 @@ class Party:
             if name in cls.built_in:
                 raise SchemaMismatch(f"{cls.__name__} has a mutator {name!r}, which is built in. Give it another name.")
         cls.mutators = {**cls.mutators, **own}
+        for name, role in cls.seen_by.items():
+            if role not in ROLES:
+                raise SchemaMismatch(
+                    f"{cls.__name__}.seen_by has the role {role!r} for {name!r}. Write one of {', '.join(ROLES)}."
+                )
 
     @classmethod
     def column_types(cls) -> dict[str, dict[str, Column]]:
@@ -124,6 +139,44 @@ class Party:
         return {
             table: {name: column(kind, name=name) for name, kind in kinds.items()} for table, kinds in cls.types.items()
         }
+
+    @classmethod
+    def sight(cls, role: str) -> Sight:
+        """What of its tables ``role`` is shown."""
+        tables: set[str] = set()
+        columns: dict[str, set[str]] = {}
+        for name, wanted in cls.seen_by.items():
+            table, _, column = name.partition(".")
+            if reaches(role, wanted):
+                continue
+            if column:
+                columns.setdefault(table, set()).add(column)
+            else:
+                tables.add(table)
+        return Sight(frozenset(tables), {table: frozenset(names) for table, names in columns.items()})
+
+    @classmethod
+    def role_for(cls, name: str) -> str:
+        """The role from which on somebody may call the mutator ``name``."""
+        own = cls.mutators.get(name)
+        return own.role if own is not None else "editor"
+
+    @classmethod
+    def require(cls, role: str, name: str) -> None:
+        """Raise MutationRejected('forbidden') unless ``role`` may call the mutator ``name``."""
+        wanted = cls.role_for(name)
+        if reaches(role, wanted):
+            return
+        if not reaches(role, "editor"):
+            text = f"You are a viewer of this room, and viewers change nothing, so {name} was refused."
+        else:
+            text = f"{name} is for {article(wanted)} of this room, and you are {article(role)} of it."
+        raise MutationRejected("forbidden", f"{text} An owner can change that with room.share.")
+
+    @classmethod
+    def takes(cls, role: str) -> list[str]:
+        """Names of the mutators that somebody of this role may call."""
+        return [name for name in (*cls.mutators, *cls.built_in) if reaches(role, cls.role_for(name))]
 
     @classmethod
     def declared_schema(cls) -> str:

@@ -41,12 +41,15 @@ class Replica(View):
 
     def __init__(self, party: type[Party], client: str, *, user: str = "", color: str = "", typed: bool = True) -> None:
         super().__init__(party, client, user=user, typed=typed)
+        self.name = user  # as we say it; ``user`` is what the room calls us
         self.color = color
+        self.sight = ""  # whose base this is: what our role was shown when it was told
         self.link = Link.IDLE
         self.peers: dict[str, m.Peer] = {}
         self.drafts: dict[tuple[str, str], m.Draft] = {}  # of the others, by client and key
         self._spare = ""
         self._line = 0
+        self._shown = ""  # the sight of the welcome
         self._talking = ""  # the epoch of the welcome; the base is of it only once rows of it are here
         self._resyncs = 0
         self._begun: m.Begin | None = None
@@ -110,8 +113,9 @@ class Replica(View):
             version=self.cursor if self.epoch else 0,
             settled=self.settled_mid,
             line=self._line,
-            name=self.user,
+            name=self.name,
             color=self.color,
+            sight=self.sight,
         )
 
     def receive(self, frames: Iterable[m.Down]) -> Step:
@@ -145,6 +149,8 @@ class Replica(View):
                 self._meet(frame, step)
             case m.Drafts():
                 self._told(frame.drafts, step)
+            case m.Answer():
+                step.answers.append(frame)
             case _ if self.link is Link.GREETING and not isinstance(frame, m.Pong):
                 pass  # of the conversation before this hello
             case m.Barrier() if frame.version == self.cursor:
@@ -211,6 +217,7 @@ class Replica(View):
             )
             return
         self.limits, self.mutators = welcome.limits, frozenset(welcome.mutators)
+        self.user, self.role, self._shown = welcome.user or self.name, welcome.role, welcome.sight
         self.peers = {client: peer for client, peer in welcome.peers.items() if client != self.client}
         self._over(list(self.drafts), step)
         self._told(welcome.drafts, step)
@@ -297,6 +304,7 @@ class Replica(View):
             self._advance([delta], step)
         else:
             self.replace(building, self._talking, end, step)
+            self.sight = self._shown
             self._decided(end.acks, step)
             self._arrived()
 

@@ -8,7 +8,7 @@ and both are quoted (R13).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import apsw
 import msgspec
@@ -143,6 +143,17 @@ def introspect(connection: apsw.Connection, types: dict[str, dict[str, Column]])
     for name in types.keys() - {spec.name for spec in specs}:
         raise SchemaMismatch(f"The party declares types for a table {name!r} that its schema does not make.")
     return specs
+
+
+def check_seen_by(seen_by: Mapping[str, str], specs: Iterable[TableSpec]) -> None:
+    """Raise SchemaMismatch for a name in ``Party.seen_by`` that nothing has: it would hide nothing."""
+    known = {spec.name: {column.name for column in spec.columns} for spec in specs}
+    for name in seen_by:
+        table, _, column = name.partition(".")
+        if table not in known or (column and column not in known[table]):
+            raise SchemaMismatch(
+                f"seen_by names {name!r}, which this party's schema does not make. Write a table, or table.column."
+            )
 
 
 def _introspect_table(connection: apsw.Connection, name: str, sql: str, types: dict[str, Column]) -> TableSpec:

@@ -8,6 +8,7 @@ so what a mutation did is a query and not a guess.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Any
@@ -23,6 +24,7 @@ from .guard import Guard
 from .messages import Column, TableChange, TableSpec
 from .party import Mutator, Party
 from .refusals import STORAGE_ERRORS, explain
+from .sight import EVERYTHING, Sight
 from .stored_table import StoredTable
 from .transaction import Transaction
 
@@ -58,7 +60,9 @@ class Store:
             self.execute(self.party.schema)
         except apsw.Error as error:
             raise SchemaMismatch(f"The schema of party {self.party.name!r} is not valid SQL: {error}.") from None
-        for spec in ddl.introspect(self.connection, self.party.column_types()):
+        specs = ddl.introspect(self.connection, self.party.column_types())
+        ddl.check_seen_by(self.party.seen_by, specs)
+        for spec in specs:
             self._register(spec)
 
     def create_table(self, spec: TableSpec) -> None:
@@ -235,25 +239,37 @@ class Store:
             )
         return found
 
-    def run(self, name: str, args: dict[str, Any], *, user: str = "", guess: bool = False) -> Any:
+    def run(
+        self,
+        name: str,
+        args: dict[str, Any],
+        *,
+        user: str = "",
+        role: str = "owner",
+        sight: Sight = EVERYTHING,
+        guess: bool = False,
+    ) -> Any:
         """Run one mutator as version ``self.version``, and give what it returned as plain data.
+
+        ``sight`` is what its author is shown: what the built-in mutators change lies within it.
 
         Raises MutationRejected for whatever the mutator did wrong; the caller rolls its savepoint back. Raises
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
-        tx = Transaction(self, user=user, guess=guess)
-        mutator = self.mutator(name)
+        tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
         try:
-            value = msgspec.to_builtins(mutator.function(tx, **mutator.bound(args)))
+            value = msgspec.to_builtins(tx.call(name, args))
             check_value(value)
             if tx.used_sql or self.party.schema:  # SQL that is not ours: no column has looked at what it wrote
                 self._check_rows()
-        except (MutationRejected, KeyboardInterrupt):
+        except MutationRejected as error:
+            raise _discreet(error, sight) from None
+        except KeyboardInterrupt:
             raise
         except STORAGE_ERRORS as error:
             raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
         except apsw.Error as error:
-            raise explain(name, error) from None
+            raise _discreet(explain(name, error), sight) from None
         except BaseException as error:  # SystemExit too: a mutator does not end a server
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value
@@ -332,6 +348,14 @@ class Store:
     def close(self) -> None:
         self._guard.close()
         self.connection.close()
+
+
+def _discreet(error: MutationRejected, sight: Sight) -> MutationRejected:
+    """The same refusal, without a word about what its reader is not shown."""
+    hidden = {*sight.tables, *(name for names in sight.columns.values() for name in names)}
+    if any(re.search(rf"\b{re.escape(name)}\b", error.message) for name in hidden):
+        return MutationRejected(error.code, "This edit breaks a rule about something that you are not shown.")
+    return error
 
 
 def _blob(value: Any) -> Any:

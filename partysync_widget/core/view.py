@@ -70,6 +70,7 @@ class Step:
     drafts: bool = False
     authors: dict[str, dict[str, str]] = field(default_factory=dict)  # by table and row: which other wrote it
     barriers: list[m.Barrier] = field(default_factory=list)
+    answers: list[m.Answer] = field(default_factory=list)
     rewound: str = ""  # why the room's history is not the one we knew (R10)
     ended: m.Error | m.Bye | None = None
     failed: PartySyncError | None = None  # the conversation cannot go on, now or ever
@@ -91,6 +92,7 @@ class View:
         self.party = party
         self.client = client
         self.user = user
+        self.role = "owner"  # in the room, as far as is known
         self.typed = typed  # False: the party's class is not known here, so its mutators cannot be guessed
         self.store = Store.memory(party)
         self.epoch = ""
@@ -161,6 +163,8 @@ class View:
         if size > self.limits.frame:
             raise FrameTooLarge(size, self.limits.frame)
         if self.mutators is not None and name not in self.mutators:
+            if name in (*self.party.mutators, *self.party.built_in):
+                self.party.require(self.role, name)
             raise MutationRejected(
                 "unknown-mutator", f"The room has no mutator {name!r:.100}. It has: {', '.join(sorted(self.mutators))}."
             )
@@ -188,7 +192,7 @@ class View:
         self.store.savepoint("mutation")
         try:
             self.store.version = self.cursor + 1 + place
-            self.store.run(pending.mutation.name, pending.mutation.args, user=self.user, guess=True)
+            self.store.run(pending.mutation.name, pending.mutation.args, user=self.user, role=self.role, guess=True)
         except BaseException:  # an interrupt too: undone, and raised again
             self.store.undo("mutation")
             raise

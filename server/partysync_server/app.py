@@ -1,19 +1,18 @@
 """
 The HTTP side: one WebSocket per room at ``/parties/<party>/<room>``, and who may open it.
 
-Kernels authenticate with ``Authorization: Bearer``. A browser has no business here (it talks to its kernel), so a
+Kernels authenticate with ``Authorization: Bearer``: the server's own token, which opens everything, or that of a link,
+which opens one room. A browser has no business here (it talks to its kernel), so a
 handshake that carries what only browsers send is refused; that leaves nothing for a hostile page to ride on, DNS
 rebinding included (reliability research, 4.1).
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 from typing import Any
 
-import tornado.httputil
 import tornado.web
 import tornado.websocket
 
@@ -21,34 +20,55 @@ from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format
 
-from .rooms import OpenRoom, Rooms
-from .visit import OWNER, PING_SECONDS, PONG_SECONDS, Refused, Visit, admit, check_upgrade, choose, explain
+from .principal import Principal
+from .rooms import Rooms
+from .visit import (
+    PING_SECONDS,
+    PONG_SECONDS,
+    Admission,
+    Refused,
+    Visit,
+    admit,
+    bearer,
+    check_upgrade,
+    choose,
+    explain,
+    recognise,
+)
 
 log = logging.getLogger("partysync.server")
 
 
-def shows(headers: tornado.httputil.HTTPHeaders, token: str) -> bool:
-    """Whether a request shows the server's secret."""
-    scheme, _, given = headers.get("Authorization", "").partition(" ")
-    return scheme == "Bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
-
-
 class Gate(tornado.web.RequestHandler):
-    """What every route passes first."""
+    """What every route passes first. Without a word of its own, a route is the operator's."""
 
     rooms: Rooms
     token: str
+    who: Principal
+    for_all = False  # whether it asks by itself what somebody who was recognised may do
 
     def initialize(self, rooms: Rooms, token: str) -> None:
         self.rooms = rooms
         self.token = token
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         headers = self.request.headers
         if "Origin" in headers or "Sec-Fetch-Mode" in headers:
             raise Refused(403, "browser", "A browser cannot connect to this server directly; use a notebook.")
-        if not shows(headers, self.token):
-            raise Refused(403, "token", "The token is missing or wrong. Pass token=…, or set PARTYSYNC_TOKEN.")
+        who = await self.recognise()
+        if who is None:
+            raise Refused(403, "token", self.unknown)
+        if not (self.for_all or who.operator):
+            raise Refused(403, "role", "This is for the operator of the server, who has its own token.")
+        self.who = who
+
+    unknown = (
+        "The token is missing or wrong, or it has expired or was taken back. Pass token=…, or set PARTYSYNC_TOKEN."
+    )
+
+    async def recognise(self) -> Principal | None:
+        """Who asks; None for a stranger."""
+        return recognise(self.rooms, bearer(self.request.headers), self.token)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "application/json")
@@ -59,13 +79,14 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
     """One session with one room."""
 
     format: Format = "json"
+    for_all = True
     visit: Visit | None = None
-    place: OpenRoom | None = None
+    admission: Admission | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         check_upgrade(self.request.headers.get("Upgrade"))
         hint = self.request.headers.get("X-PartySync-Party", "")
-        self.place = await admit(self.rooms, self.path_args[0], self.path_args[1], hint)
+        self.admission = await admit(self.rooms, self.who, self.path_args[0], self.path_args[1], hint)
         await super().get(*args, **kwargs)
 
     def check_origin(self, origin: str) -> bool:
@@ -76,10 +97,10 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         return chosen
 
     def open(self, *args: str, **kwargs: str) -> None:
-        if self.place is None:
+        if self.admission is None:
             raise RuntimeError("A socket opens only after get() has found its room.")
         self.set_nodelay(True)
-        self.visit = Visit(self.place, OWNER, self.format, SocketWire(self, self.format))
+        self.visit = Visit(self.admission, self.format, SocketWire(self, self.format))
         if self.selected_subprotocol is None:
             self.visit.refuse_protocol()
 
@@ -124,8 +145,10 @@ class Health(Gate):
 class Nothing(Gate):
     """Any other address; it tells a stranger no more than a known one does."""
 
-    def prepare(self) -> None:
-        super().prepare()
+    for_all = True
+
+    async def prepare(self) -> None:
+        await super().prepare()
         raise tornado.web.HTTPError(404)
 
 

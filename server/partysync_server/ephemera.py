@@ -101,9 +101,21 @@ class Ephemera:
     def welcomed(self, session: Session) -> dict[str, list[m.Draft]]:
         """All drafts there are, for the welcome of a session; what it was told before does not count any more."""
         session.peers, session.untold = {}, {}
-        told = {other.client: list(other.drafts.values()) for other in self._others(session) if other.drafts}
+        told = {}
+        for other in self._others(session):
+            seen = [session.sight.draft(draft) for draft in other.drafts.values()]
+            if drafts := [draft for draft in seen if draft is not None]:
+                told[other.client] = drafts
         session.told = {(client, draft.key) for client, drafts in told.items() for draft in drafts}
         return told
+
+    def welcomed_by(self, session: Session) -> dict[str, m.Peer]:
+        """Everybody who is there, for the welcome of a session."""
+        return {client: self._seen(session, each.peer) for client, each in self._by_client.items()}
+
+    @staticmethod
+    def _seen(session: Session, peer: m.Peer) -> m.Peer:
+        return m.Peer(peer.name, peer.color, session.sight.state(peer.state), peer.role)
 
     def frames(self, session: Session) -> list[bytes]:
         """What this session is owed, if it is welcome and there is anything."""
@@ -111,17 +123,22 @@ class Ephemera:
             return []
         out = []
         if session.peers:
-            out.append(encode(m.Peers(session.peers), session.format))
+            peers = {client: peer and self._seen(session, peer) for client, peer in session.peers.items()}
+            out.append(encode(m.Peers(peers), session.format))
             session.peers = {}
         if session.untold:
             drafts: dict[str, list[m.Draft]] = {}
             for (client, key), draft in session.untold.items():
-                drafts.setdefault(client, []).append(draft)
+                seen = session.sight.draft(draft)
+                if seen is None and (client, key) not in session.told:
+                    continue
+                drafts.setdefault(client, []).append(seen or m.Draft(key))
                 author = self._by_client.get(client)
-                if author is not None and key in author.drafts:
+                if seen is not None and author is not None and key in author.drafts:
                     session.told.add((client, key))
                 else:
                     session.told.discard((client, key))
-            out.append(encode(m.Drafts(drafts), session.format))
+            if drafts:
+                out.append(encode(m.Drafts(drafts), session.format))
             session.untold = {}
         return out

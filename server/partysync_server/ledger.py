@@ -28,6 +28,7 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.errors import MutationRejected, SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Party
 from partysync_widget.core.refusals import STORAGE_ERRORS
+from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
 
 from .authors import Authors
@@ -118,7 +119,16 @@ class Ledger:
         with storage("beginning a turn"):
             self.store.execute("BEGIN IMMEDIATE")
 
-    def decide(self, client: str, owner: str, mutation: m.Mutation, *, user: str = "") -> Verdict:
+    def decide(
+        self,
+        client: str,
+        owner: str,
+        mutation: m.Mutation,
+        *,
+        user: str = "",
+        role: str = "owner",
+        sight: Sight = EVERYTHING,
+    ) -> Verdict:
         """Run one mutation in its savepoint and give it the next version, accepted or rejected (R1, R6)."""
         last = self.last_mid(client)
         if mutation.mid <= last:
@@ -131,7 +141,7 @@ class Ledger:
             self.store.savepoint("mutation")
             result = m.Result(client, mutation.mid)
             try:
-                result.value = self.store.run(mutation.name, mutation.args, user=user)
+                result.value = self.store.run(mutation.name, mutation.args, user=user, role=role, sight=sight)
             except MutationRejected as error:
                 self.store.undo("mutation")
                 result.code, result.message = error.code, error.message

@@ -1,10 +1,10 @@
 """
 The mount: rooms at ``<base_url>/partysync/parties/<party>/<room>`` of a Jupyter Server, for whoever Jupyter lets in.
 
-A request passes by Jupyter's own identity, authorizer (``write`` on ``partysync``), host and origin checks, or by the
-secret of the server's runtime file. These sockets live on Jupyter's event loop and the rooms on theirs: each frame
-crosses over, and the next is read when the last has been taken. Kernels of this machine need none of that; they use
-the rooms' own port (docs/decisions/jupyter-extension.md).
+A request passes by Jupyter's own identity, authorizer, host and origin checks; or by the secret of the server's runtime
+file; or by the token of a link, into one room. These sockets live on Jupyter's event loop and the rooms on theirs:
+each frame crosses over, and the next is read when the last has been taken. Kernels of this machine need none of that;
+they use the rooms' own port (docs/decisions/jupyter-extension.md).
 """
 
 from __future__ import annotations
@@ -21,28 +21,45 @@ from tornado.websocket import WebSocketHandler
 
 from partysync_widget.core.codec import Format
 
-from .app import SocketWire, health, shows
+from .app import SocketWire, health
 from .hosting import Hosting
-from .rooms import OpenRoom
-from .visit import OWNER, PING_SECONDS, PONG_SECONDS, Refused, Visit, admit, check_upgrade, choose, explain
+from .principal import OPERATOR, Principal
+from .visit import (
+    PING_SECONDS,
+    PONG_SECONDS,
+    Admission,
+    Refused,
+    Visit,
+    admit,
+    bearer,
+    check_upgrade,
+    choose,
+    explain,
+    recognise,
+)
 
 
 class Gate(WebSocketMixin, WebSocketHandler, JupyterHandler):
     """What every route passes first. It is a WebSocketHandler so that one order of classes holds for all."""
 
     hosting: Hosting
-    ours = False  # whether the request shows our secret
+    who: Principal
+    for_all = False  # whether it asks by itself what somebody who was recognised may do
+    ours = False  # whether the request shows our secret, or the token of a link
 
     def initialize(self, hosting: Hosting) -> None:
         self.hosting = hosting
 
     async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's is a coroutine as well
         serving = self.hosting.serving
-        self.ours = serving is not None and shows(self.request.headers, serving.token)
-        if not self.ours:
-            await self._as_jupyter_does()
+        shown = bearer(self.request.headers)
+        who = recognise(serving.rooms, shown, serving.token) if serving is not None and shown else None
+        self.ours = who is not None
+        self.who = who or await self._as_jupyter_does()
+        if not (self.for_all or self.who.operator):
+            raise Refused(403, "role", "This is for whoever may run code on this Jupyter Server.")
 
-    async def _as_jupyter_does(self) -> None:
+    async def _as_jupyter_does(self) -> Principal:
         try:
             await JupyterHandler.prepare(self, _redirect_to_login=False)
         except HTTPError as error:
@@ -58,17 +75,18 @@ class Gate(WebSocketMixin, WebSocketHandler, JupyterHandler):
             raise Refused(403, "token", "Log in to this Jupyter Server first, or show its token.")
         if not self.check_origin():
             raise Refused(403, "origin", "This page is not Jupyter's own, so its rooms are closed to it.")
-        if not await ensure_async(self.authorizer.is_authorized(self, user, "write", "partysync")):
-            raise Refused(403, "role", "This Jupyter Server's authorizer does not let you write to its rooms.")
+        writes = await self._allowed("write", "partysync")
+        if writes and (not self.identity_provider.auth_enabled or await self._allowed("execute", "kernels")):
+            return OPERATOR  # they could read our secret as well: that is one person
+        role = "editor" if writes else "viewer" if await self._allowed("read", "partysync") else ""
+        name = user.display_name or user.name or user.username
+        return Principal(f"jupyter:{user.username}", account=user.username, name=name, role=role, makes=writes)
+
+    async def _allowed(self, action: str, resource: str) -> bool:
+        return bool(await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, resource)))
 
     def check_origin(self, origin: str | None = None) -> bool:
         return self.ours or bool(super().check_origin(origin))
-
-    def owner(self) -> str:
-        """Whose sessions these are. Whoever has Jupyter's token can read our secret as well: that is one person."""
-        if self.ours or self.token_authenticated or not self.identity_provider.auth_enabled:
-            return OWNER
-        return f"jupyter:{self.current_user.username}"
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "application/json")
@@ -89,7 +107,8 @@ class MountedRoom(Gate):
     """One session with one room."""
 
     format: Format = "json"
-    place: OpenRoom | None = None
+    for_all = True
+    admission: Admission | None = None
     visit: Visit | None = None
     gone = False
 
@@ -99,9 +118,10 @@ class MountedRoom(Gate):
         if serving is None:
             raise Refused(503, "storage", self.hosting.trouble or "The rooms are not open yet.")
         rooms = serving.rooms
-        # Only who could run code as this user anyway has the server import a party.
-        hint = self.request.headers.get("X-PartySync-Party", "") if self.owner() == OWNER else ""
-        self.place = await self.hosting.call(lambda: admit(rooms, party, room, hint))
+        # Only by a token, which no other page can have a browser send, is the server made to import a party.
+        meant = self.ours or self.token_authenticated or not self.identity_provider.auth_enabled
+        hint = self.request.headers.get("X-PartySync-Party", "") if meant else ""
+        self.admission = await self.hosting.call(lambda: admit(rooms, self.who, party, room, hint))
         await WebSocketHandler.get(self, party, room)
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
@@ -110,11 +130,13 @@ class MountedRoom(Gate):
 
     async def open(self, *args: str, **kwargs: str) -> None:  # noqa: ARG002  # Tornado's; it awaits this
         self.set_nodelay(True)
-        place, owner, wire = self.place, self.owner(), MountedWire(self, self.format)
+        admission, wire = self.admission, MountedWire(self, self.format)
+        if admission is None:
+            raise RuntimeError("A socket opens only after get() has found its room.")
         chosen = self.selected_subprotocol is not None
 
         async def enter() -> Visit:
-            visit = Visit(_there(place), owner, self.format, wire)
+            visit = Visit(admission, self.format, wire)
             if not chosen:
                 visit.refuse_protocol()
             return visit
@@ -165,12 +187,6 @@ class MountedWire:
     def close(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wire.close)
-
-
-def _there(place: OpenRoom | None) -> OpenRoom:
-    if place is None:
-        raise RuntimeError("A socket opens only after get() has found its room.")
-    return place
 
 
 def routes(hosting: Hosting) -> list[tuple[str, type[Gate], dict[str, Any]]]:

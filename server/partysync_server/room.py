@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, encode
 from partysync_widget.core.party import Party
+from partysync_widget.core.sight import Sight
 
 from .ephemera import Ephemera
 from .ledger import Ledger, Verdict
@@ -55,8 +56,8 @@ class Room:
         self._seen: deque[Session] = deque()  # whose results may be forgotten, up to what they have seen
         self._arrived = 0  # mutations ever queued
         self._decided = 0  # of those, decided and durable
-        self._deltas: dict[tuple[int, Format], list[bytes]] = {}
-        self._snapshots: dict[Format, Snapshot] = {}
+        self._deltas: dict[tuple[int, Format, str, str], list[bytes]] = {}
+        self._snapshots: dict[tuple[Format, str], Snapshot] = {}
 
     # --- in -------------------------------------------------------------------------------------------------------
 
@@ -93,6 +94,8 @@ class Room:
                 session.barriers.append((frame.n, self._arrived))
             case m.Ping():
                 session.pong = True
+            case m.Presence() | m.Draft() if not session.may("editor"):
+                pass  # a viewer is seen to be there, and shows nothing (R13); their grid says where they look
             case m.Presence():
                 self.told.present(session, frame)
             case m.Draft():
@@ -133,8 +136,7 @@ class Room:
         while self._queue and len(self._turn) < TURN_MUTATIONS:
             queued = self._queue.popleft()
             self._turn.append(queued)
-            user = queued.session.peer.name
-            if self.ledger.decide(queued.client, queued.session.owner, queued.mutation, user=user) is Verdict.GAP:
+            if self._decide(queued) is Verdict.GAP:
                 text = f"Mutation {queued.mutation.mid} came before the one it follows. Greet again and resend."
                 queued.session.end(m.Error("gap", text, "now"))
             if time_is_up():
@@ -146,6 +148,17 @@ class Room:
         if self.ledger.needs_compaction():
             self.ledger.compact()
         self.ledger.seal()
+
+    def _decide(self, queued: Queued) -> Verdict:
+        session = queued.session  # its role is asked for now: it may have been taken back since the push came
+        return self.ledger.decide(
+            queued.client,
+            session.owner,
+            queued.mutation,
+            user=session.peer.name,
+            role=session.role,
+            sight=session.sight,
+        )
 
     def commit(self) -> None:
         """Make the turn durable. Waits for the disk."""
@@ -195,7 +208,7 @@ class Room:
             if done:
                 session.reading, session.cursor, session.live = None, self.ledger.version, True
         elif session.live and session.cursor < self.ledger.version:
-            out += self._delta(session.cursor, session.format)
+            out += self._delta(session.cursor, session)
             session.cursor = self.ledger.version
         if session.live:
             out += self._answers(session)
@@ -211,6 +224,9 @@ class Room:
         if due:
             session.barriers = session.barriers[len(due) :]
             out += [encode(m.Barrier(n, session.cursor), session.format) for n, _ in due]
+        if session.answers:
+            out += [encode(answer, session.format) for answer in session.answers]
+            session.answers = []
         if session.pong:
             session.pong = False
             out.append(encode(m.Pong(session.cursor), session.format))
@@ -230,11 +246,14 @@ class Room:
             last_mid=self.ledger.last_mid(hello.client),
             limits=self.limits,
             party=self.party.fingerprint(),
-            mutators=[*self.party.mutators, *self.party.built_in],
+            mutators=self.party.takes(session.role),
             known=not reason,
             reason=reason,
-            peers={client: each.peer for client, each in self.by_client.items()},
+            peers=self.told.welcomed_by(session),
             drafts=self.told.welcomed(session),
+            user=session.peer.name,
+            role=session.role,
+            sight=session.sight.name,
         )
         session.decided = welcome.last_mid
         out = [encode(welcome, session.format)]
@@ -242,8 +261,8 @@ class Room:
             return out  # the client takes a new id, and greets again
         if hello.settled:
             self._has_seen(session, hello.settled)
-        if hello.epoch and hello.version >= self.ledger.horizon:
-            out += self._delta(hello.version, session.format)
+        if hello.epoch and hello.version >= self.ledger.horizon and hello.sight == session.sight.name:
+            out += self._delta(hello.version, session)
             session.cursor, session.live = self.ledger.version, True
         else:
             self._read(session, self.ledger.version)
@@ -284,7 +303,7 @@ class Room:
         if session.client != hello.client:
             session.seen = 0
         session.client, session.line = hello.client, hello.line
-        session.peer = m.Peer(hello.name, hello.color, session.peer.state)
+        session.peer = m.Peer(session.called(hello.name), hello.color, session.peer.state, session.role)
         self.by_client[hello.client] = session
         self.told.peer(hello.client, session.peer)
 
@@ -296,11 +315,19 @@ class Room:
             return "The room does not remember this client."
         return ""
 
-    def _delta(self, base: int, format: Format) -> list[bytes]:
-        """The frames from version ``base`` to now: computed and encoded once for all who hold it (R12)."""
-        frames = self._deltas.get((base, format))
+    def _delta(self, base: int, session: Session) -> list[bytes]:
+        """The frames from version ``base`` to now: computed and encoded once for all who hold it (R12).
+
+        Who is not shown everything hears of no results but their own, for in them could be what is hidden (R13).
+        """
+        format, sight = session.format, session.sight
+        key = (base, format, sight.name, "" if sight.whole else session.client)
+        frames = self._deltas.get(key)
         if frames is None:
             delta = self.ledger.delta(base)
+            if not sight.whole:
+                delta.tables, delta.schema = sight.changes(delta.tables), sight.specs(delta.schema)
+                delta.results = [result for result in delta.results if result.client == session.client]
             whole = encode(delta, format)
             frames = [whole]
             if len(whole) > PART_BYTES:
@@ -308,16 +335,16 @@ class Room:
                 begin = m.Begin(delta.epoch, delta.base, delta.schema)
                 end = m.End(delta.version, delta.acks, delta.results, len(parts))
                 frames = [encode(begin, format), *parts, encode(end, format)]
-            self._deltas[base, format] = frames
+            self._deltas[key] = frames
         return frames
 
     def _read(self, session: Session, since: int) -> None:
-        session.reading = Reading(self._snapshot(session.format), session.client, since)
+        session.reading = Reading(self._snapshot(session.format, session.sight), session.client, since)
 
-    def _snapshot(self, format: Format) -> Snapshot:
-        found = self._snapshots.get(format)
+    def _snapshot(self, format: Format, sight: Sight) -> Snapshot:
+        found = self._snapshots.get((format, sight.name))
         if found is None or not found.fresh(self.ledger):
-            found = self._snapshots[format] = Snapshot(self.ledger, format)
+            found = self._snapshots[format, sight.name] = Snapshot(self.ledger, format, sight)
         return found
 
     def forget_snapshots(self) -> None:

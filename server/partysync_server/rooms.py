@@ -21,16 +21,20 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 from partysync_widget.core.party import Party
+from partysync_widget.core.roles import article
 
+from .access import Access, Standing
+from .asks import MOST_ASKED, answer
 from .ledger import Ledger
 from .parties import Parties
+from .principal import Principal
 from .room import Room
 from .session import Session
 
@@ -54,8 +58,11 @@ class Wire(Protocol):
 class OpenRoom:
     """One room with its file open, and the task that drives it."""
 
-    def __init__(self, room: Room, reopen: Callable[[str], Ledger]) -> None:
+    def __init__(self, room: Room, name: str, access: Access, reopen: Callable[[str], Ledger]) -> None:
         self.room = room
+        self.party = room.party.name
+        self.name = name
+        self.access = access
         self.wires: dict[Session, Wire] = {}
         self.empty_since = time.monotonic()
         self.broken = ""  # why the room cannot go on
@@ -80,9 +87,60 @@ class OpenRoom:
         self.wake()
 
     def receive(self, session: Session, frame: m.Up) -> None:
-        if not self._closing:
+        if self._closing:
+            return
+        if isinstance(frame, m.Ask) and session.client and session.ended is None:
+            self._ask(session, frame)
+        else:
             self.room.receive(session, frame)
-            self.wake()
+        self.wake()
+
+    # --- who may be here ------------------------------------------------------------------------------------------
+
+    def _ask(self, session: Session, ask: m.Ask) -> None:
+        if session.asked == MOST_ASKED:
+            session.end(m.Error("busy", f"More than {MOST_ASKED} questions are waiting for an answer.", "backoff"))
+            return
+        session.asked += 1
+        self._later(self._answer(session, ask))
+
+    async def _answer(self, session: Session, ask: m.Ask) -> None:
+        session.answers.append(await asyncio.to_thread(answer, self, session, ask, now=time.time()))
+        session.asked -= 1
+        await self.reconsider()
+        self.wake()
+
+    async def reconsider(self, *, late: float | None = None) -> None:
+        """Ask for everybody's role again, or for those' that was good until ``late``. Who has another one is told."""
+        whom = [each for each in self.wires if late is None or (each.until is not None and each.until <= late)]
+        if not whom:
+            return
+        found = await asyncio.to_thread(self._standings, whom)
+        for session, standing in found.items():
+            session.until, session.share = standing.until, standing.share
+            if standing.role == session.role:
+                continue
+            session.role = standing.role  # what it has pushed and is not decided is decided by that
+            if standing.role:
+                session.end(m.Bye(f"You are {article(standing.role)} of this room now."))
+            else:
+                text = "Your access to this room has expired, or was taken back. Ask an owner of it to share it again."
+                session.end(m.Error("forbidden", text, "never"))
+        self.wake()
+
+    def _standings(self, whom: list[Session]) -> dict[Session, Standing]:
+        now = time.time()
+        return {each: self.access.standing(each.principal, self.party, self.name, now=now) for each in whom}
+
+    def here(self) -> list[Session]:
+        return list(self.wires)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- driving --------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         self._work.set()
@@ -177,9 +235,7 @@ class OpenRoom:
         if frames:
             last = session.ended is not None and not self._deciding  # a worker may end it at any moment
             self._writing.add(session)
-            task = asyncio.create_task(self._write(session, self.wires[session], frames, last=last))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._later(self._write(session, self.wires[session], frames, last=last))
 
     async def _write(self, session: Session, wire: Wire, frames: list[bytes], *, last: bool) -> None:
         try:
@@ -223,9 +279,10 @@ class OpenRoom:
 class Rooms:
     """All rooms of one data folder, by party and name."""
 
-    def __init__(self, folder: Path, parties: Parties, *, limits: m.Limits, idle: float) -> None:
+    def __init__(self, folder: Path, parties: Parties, access: Access, *, limits: m.Limits, idle: float) -> None:
         self.folder = folder
         self.parties = parties
+        self.access = access
         self.limits = limits
         self.idle = idle  # seconds an empty room stays open
         self._open: dict[Path, OpenRoom] = {}
@@ -242,10 +299,34 @@ class Rooms:
             if found is None:
                 epoch = secrets.token_hex(8)
                 ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
-                found = OpenRoom(Room(party, ledger, limits=self.limits), lambda epoch: Ledger(path, party, epoch))
+                room = Room(party, ledger, limits=self.limits)
+                found = OpenRoom(room, name, self.access, lambda epoch: Ledger(path, party, epoch))
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found
+
+    async def standing(self, who: Principal, party: type[Party], name: str) -> Standing:
+        """What ``who`` may do in a room. Whoever may make rooms becomes the owner of one that is not there."""
+        if who.operator:
+            return Standing(who.role)
+
+        def find() -> Standing:
+            now = time.time()
+            found = self.access.standing(who, party.name, name, now=now)
+            there = self.path(party, name).exists()
+            if not there and not who.makes:
+                return Standing("")
+            if there or found.role or not who.account:
+                return found
+            self.access.claim(party.name, name, who.account, now=now)
+            return self.access.standing(who, party.name, name, now=now)
+
+        return await asyncio.to_thread(find)
+
+    async def expire(self) -> None:
+        """End the sessions of those whose access has expired."""
+        for each in list(self._open.values()):
+            await each.reconsider(late=time.time())
 
     def path(self, party: type[Party], name: str) -> Path:
         """Where a room's file is. No character of the name reaches the path unless it is harmless (R13)."""

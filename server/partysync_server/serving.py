@@ -18,8 +18,9 @@ from tornado.netutil import bind_sockets
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.claim import Claim
-from partysync_widget.core.errors import PartySyncError
+from partysync_widget.core.errors import PartySyncError, StorageFailed
 
+from .access import Access
 from .app import make_app
 from .parties import Parties
 from .rooms import Rooms
@@ -57,10 +58,16 @@ class Serving:
             f"the partysync server with process id {os.getpid()}",
             what=f"The data folder {folder}",
         )
-        self.rooms = Rooms(folder / "rooms", parties, limits=limits, idle=idle)
+        try:
+            access = Access(folder / "access.sqlite")
+        except StorageFailed:
+            self._claim.release()
+            raise
+        self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle)
         try:
             sockets = bind_sockets(port, ip)
         except (OSError, OverflowError) as error:
+            access.close()
             self._claim.release()
             why = getattr(error, "strerror", None) or error
             raise PartySyncError(f"Cannot listen on {ip}:{port}: {why}. Use another --port.") from None
@@ -72,6 +79,7 @@ class Serving:
         """Wait a while and close the rooms that are empty; whether it goes on."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TEND_SECONDS)
+        await self.rooms.expire()
         await self.rooms.close_idle()
         return not stop.is_set()
 
@@ -81,5 +89,6 @@ class Serving:
             self._server.stop()
             await self.rooms.close(m.Bye("The server is stopping.", 0.5))
             await self._server.close_all_connections()
+            self.rooms.access.close()
         finally:
             self._claim.release()

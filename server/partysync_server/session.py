@@ -12,7 +12,10 @@ from typing import Any
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format
+from partysync_widget.core.roles import reaches
+from partysync_widget.core.sight import EVERYTHING, Sight
 
+from .principal import Principal
 from .snapshot import Reading
 
 
@@ -20,8 +23,12 @@ from .snapshot import Reading
 class Session:
     """State of one connection. Nothing of it outlives the connection, and no other connection can touch it."""
 
-    owner: str  # whom the server has authenticated
+    principal: Principal  # whom the server has recognised
     format: Format
+    role: str  # in this room; empty when it was taken back
+    sight: Sight = EVERYTHING  # what of the room that role is shown
+    until: float | None = None  # when the role is to be asked for again; seconds since 1970
+    share: str = ""  # the id of the share that gave it the role, if one did
     client: str = ""
     peer: m.Peer = field(default_factory=lambda: m.Peer(name=""))
     line: int = 0  # which of its connections this is
@@ -33,6 +40,8 @@ class Session:
     reading: Reading | None = None  # the snapshot it is in the middle of
     barriers: list[tuple[int, int]] = field(default_factory=list)  # (n, how many mutations came before it)
     pong: bool = False
+    asked: int = 0  # questions that wait for their answers
+    answers: list[m.Answer] = field(default_factory=list)
     peers: dict[str, m.Peer | None] = field(default_factory=dict)  # to be told; the last one counts
     decided: int = 0  # of its client's mutations, as far as is durable
     drafts: dict[str, m.Draft] = field(default_factory=dict)  # its own, by key
@@ -45,5 +54,20 @@ class Session:
         if self.ended is None:
             self.ended = frame
 
+    @property
+    def owner(self) -> str:
+        """Whose clients it may speak for."""
+        return self.principal.id
+
+    def may(self, role: str) -> bool:
+        """Whether it has this role, or a higher one."""
+        return reaches(self.role, role)
+
+    def called(self, name: str) -> str:
+        """Its name as the others see it: what the server vouches for, or what it says, marked if by a stranger."""
+        if self.principal.link:
+            return f"{name or 'somebody'} (guest)"
+        return self.principal.name or name
+
     def presence(self, state: dict[str, Any]) -> None:
-        self.peer = m.Peer(self.peer.name, self.peer.color, state)
+        self.peer = m.Peer(self.peer.name, self.peer.color, state, self.role)

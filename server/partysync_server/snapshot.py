@@ -13,6 +13,7 @@ from typing import Any
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, encode
+from partysync_widget.core.sight import EVERYTHING, Sight
 
 from .ledger import Ledger
 from .parts import PART_BYTES, in_parts
@@ -24,15 +25,16 @@ STALE_VERSIONS = 2_000  # after so many, reading anew is cheaper than the last p
 class Snapshot:
     """The rows of a room from version ``version`` on, encoded, as far as anybody has asked."""
 
-    def __init__(self, ledger: Ledger, format: Format) -> None:
+    def __init__(self, ledger: Ledger, format: Format, sight: Sight = EVERYTHING) -> None:
         self.version = ledger.version
         self._ledger = ledger
         self.format = format
-        self._todo = list(ledger.store.tables)
+        self.sight = sight
+        self._todo = [name for name in ledger.store.tables if not sight.hides(name)]
         self._after: int | None = None
         self._rows = FIRST_ROWS
         self._parts: list[bytes] = []
-        self.begin = encode(m.Begin(ledger.epoch, None, ledger.store.schema_since(-1)), format)
+        self.begin = encode(m.Begin(ledger.epoch, None, sight.specs(ledger.store.schema_since(-1))), format)
 
     def part(self, index: int) -> bytes | None:
         """Part ``index``, read now if nobody has had it yet; None after the last."""
@@ -50,8 +52,8 @@ class Snapshot:
         else:
             self._after = rows[-1][0]
         if rows:
-            grown = [entry.spec] if entry.version > self.version else []
-            part = encode(m.Part([m.TableChange(table, entry.names, rows)], grown), self.format)
+            grown = self.sight.specs([entry.spec]) if entry.version > self.version else []
+            part = encode(m.Part(self.sight.changes([m.TableChange(table, entry.names, rows)]), grown), self.format)
             self._parts.append(part)
             self._rows = max(1, len(rows) * PART_BYTES // max(len(part), 1))
 
@@ -79,8 +81,9 @@ class Reading:
         if part is not None:
             self.next += 1
             return [part], False
-        since = ledger.store.changes_since(self.snapshot.version)
-        last = in_parts(since, ledger.store.schema_since(self.snapshot.version), format)
+        sight = self.snapshot.sight
+        since = sight.changes(ledger.store.changes_since(self.snapshot.version))
+        last = in_parts(since, sight.specs(ledger.store.schema_since(self.snapshot.version)), format)
         acks = {**ledger.acks(self.since), self.client: ledger.last_mid(self.client)}
         end = m.End(ledger.version, acks, ledger.results("client = ?", self.client), self.next + len(last))
         return [*last, encode(end, format)], True

@@ -1,17 +1,26 @@
 """
-A visit: how whoever has passed a door enters a room, is heard there and leaves. On the rooms' event loop.
+A visit: how whoever a door has recognised enters a room, is heard there and leaves. On the rooms' event loop.
 
-Doors differ (``app``: kernels, by the server's token; ``mount``: whoever Jupyter knows); what lies behind does not.
+Doors differ (``app``: the server's token and links; ``mount``: whoever Jupyter knows; ``hub``: whoever a Hub knows);
+what lies behind does not.
 """
 
 from __future__ import annotations
 
+import hmac
+import time
+from dataclasses import dataclass
+
+import tornado.httputil
 import tornado.web
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import SUBPROTOCOLS, Format, decode_up
 from partysync_widget.core.errors import PartySyncError, ProtocolError, SchemaMismatch, StorageFailed
+from partysync_widget.core.party import Party
 
+from .access import Standing
+from .principal import OPERATOR, Principal
 from .rooms import OpenRoom, Rooms, Wire
 from .session import Session
 
@@ -23,7 +32,6 @@ SENTENCES = {
     405: "This address takes no such request.",
     500: "The room server made a mistake; its log has the details.",
 }
-OWNER = "token"  # of sessions that showed a server's secret: they are this user's, whichever server let them in
 
 
 class Refused(tornado.web.HTTPError):
@@ -54,8 +62,57 @@ def choose(subprotocols: list[str]) -> tuple[str | None, Format]:
     return chosen, SUBPROTOCOLS[chosen] if chosen else "json"
 
 
-async def admit(rooms: Rooms, wanted: str, name: str, hint: str = "") -> OpenRoom:
-    """The room, opened or made. Raises Refused."""
+def bearer(headers: tornado.httputil.HTTPHeaders) -> str:
+    """The token that a request shows; empty if it shows none."""
+    scheme, _, given = headers.get("Authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else ""
+
+
+def recognise(rooms: Rooms, shown: str, secret: str) -> Principal | None:
+    """Whoever shows the server's secret, or the token of a link that is good; None for anybody else."""
+    if hmac.compare_digest(shown.encode(), secret.encode()):
+        return OPERATOR
+    share = rooms.access.by_token(shown, now=time.time()) if shown else None
+    return Principal(f"link:{share.id}", link=share.id) if share is not None else None
+
+
+@dataclass(frozen=True)
+class Admission:
+    """That ``who`` may enter a room, and as what."""
+
+    who: Principal
+    place: OpenRoom
+    standing: Standing
+
+
+async def admit(rooms: Rooms, who: Principal, wanted: str, name: str, hint: str = "") -> Admission:
+    """Into the room, which is opened, or made. Raises Refused, and then nothing was opened or made."""
+    party = _party(rooms, wanted, hint if who.operator else "")
+    if not name.isprintable() or not 0 < len(name) <= MAX_ROOM_NAME:
+        text = f"A room's name is 1 to {MAX_ROOM_NAME} printable characters, not {name!r:.80}."
+        raise Refused(404, "bad-room-name", text)
+    try:
+        standing = await rooms.standing(who, party, name)
+        if not standing.role:
+            raise Refused(403, "role", _not_yours(who, name))
+        return Admission(who, await rooms.open(party, name), standing)
+    except StorageFailed as error:
+        raise Refused(503, "storage", str(error)) from error
+    except SchemaMismatch as error:
+        raise Refused(409, "schema", str(error)) from error
+
+
+def _not_yours(who: Principal, name: str) -> str:
+    """The same sentence whether there is such a room or not."""
+    if who.link:
+        return f"The link that you have is not for the room {name!r}, or it was taken back. Ask whoever gave it to you."
+    return (
+        f"You have no access to the room {name!r}. Ask an owner of it to type room.share(user={who.account!r}, "
+        f'role="editor"), or take another name for a room of your own.'
+    )
+
+
+def _party(rooms: Rooms, wanted: str, hint: str) -> type[Party]:
     try:
         party = rooms.parties.find(wanted, hint)
     except PartySyncError as error:
@@ -66,25 +123,25 @@ async def admit(rooms: Rooms, wanted: str, name: str, hint: str = "") -> OpenRoo
             f"with `partysync serve --party module:Class`; a class written in a notebook belongs into a file."
         )
         raise Refused(404, "unknown-party", text)
-    if not name.isprintable() or not 0 < len(name) <= MAX_ROOM_NAME:
-        text = f"A room's name is 1 to {MAX_ROOM_NAME} printable characters, not {name!r:.80}."
-        raise Refused(404, "bad-room-name", text)
-    try:
-        return await rooms.open(party, name)
-    except StorageFailed as error:
-        raise Refused(503, "storage", str(error)) from error
-    except SchemaMismatch as error:
-        raise Refused(409, "schema", str(error)) from error
+    return party
 
 
 class Visit:
     """One session in one room, from the opening of its socket to the end."""
 
-    def __init__(self, place: OpenRoom, owner: str, format: Format, wire: Wire) -> None:
-        self._place = place
+    def __init__(self, admission: Admission, format: Format, wire: Wire) -> None:
+        self._place = admission.place
         self._format = format
-        self._session = Session(owner=owner, format=format)
-        place.join(self._session, wire)
+        standing = admission.standing
+        self._session = Session(
+            admission.who,
+            format,
+            standing.role,
+            sight=self._place.room.party.sight(standing.role),
+            until=standing.until,
+            share=standing.share,
+        )
+        self._place.join(self._session, wire)
 
     def refuse_protocol(self) -> None:
         """It offered none that we speak."""

@@ -183,7 +183,13 @@ def test_people_and_what_they_show(enter, wait_until):
     wait_until(lambda: [peer["name"] for peer in ann.peers] == ["bob"])
     version = ann.version
     bob.present(mood="curious", cursor={"row": 1})
-    shown = {"name": "bob", "color": bob.connection.replica.color, "mood": "curious", "cursor": {"row": 1}}
+    shown = {
+        "name": "bob",
+        "role": "owner",
+        "color": bob.connection.replica.color,
+        "mood": "curious",
+        "cursor": {"row": 1},
+    }
     wait_until(lambda: ann.peers == [shown])
     cat = enter(user="cat")
     wait_until(lambda: [(peer["name"], peer.get("mood")) for peer in cat.peers] == [("ann", None), ("bob", "curious")])

@@ -5,6 +5,7 @@ A line: one connection between a kernel and the room, as two queues of bytes. Wh
 from collections import deque
 from random import Random
 
+from partysync_server.principal import Principal
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, decode_down, decode_up, encode
@@ -23,7 +24,7 @@ class Line:
         self.number = number  # grows
         self.format = format
         self.window = window  # frames on their way down before the room has to wait
-        self.session = Session(owner="somebody", format=format)
+        self.session = Session(Principal("somebody"), role="owner", format=format)
         self.up: deque[bytes] = deque()
         self.down: deque[bytes] = deque()
         self.sendings: deque[Sending] = deque()  # beside each of these
@@ -85,6 +86,6 @@ class Line:
 
     def relay(self) -> None:
         """Something between the two holds the kernel's end through a restart, and says all it has heard once more."""
-        self.session = Session(owner="somebody", format=self.format)
+        self.session = Session(Principal("somebody"), role="owner", format=self.format)
         self.up = deque(self.said)
         self.mark, self.greeting = {}, ""

@@ -12,20 +12,22 @@ from partysync_widget.core import messages as m
 # raise PROTOCOL. A field with a default may come; a field may never change its meaning.
 PROTOCOL = 1
 FRAMES = {
-    "hello": "protocol client party epoch version settled name color line",
+    "hello": "protocol client party epoch version settled name color line sight",
     "push": "epoch mutations",
     "seen": "mid",
     "presence": "state",
     "draft": "key table rows mid",
     "barrier": "n version",
+    "ask": "n what args",
     "ping": "version",
-    "welcome": "protocol epoch version last_mid limits party mutators known reason peers drafts",
+    "welcome": "protocol epoch version last_mid limits party mutators known reason peers drafts user role sight",
     "delta": "epoch base version tables schema acks results",
     "begin": "epoch base schema",
     "part": "tables schema",
     "end": "version acks results parts",
     "peers": "peers",
     "drafts": "drafts",
+    "answer": "n value code message",
     "pong": "version",
     "error": "kind message retry",
     "bye": "reason after",
@@ -36,7 +38,7 @@ INSIDE = {
     m.TableChange: "table columns put gone by",
     m.Result: "client mid value code message",
     m.Mutation: "mid name args",
-    m.Peer: "name color state",
+    m.Peer: "name color state role",
     m.Limits: "frame mutations",
 }
 
@@ -110,3 +112,4 @@ def test_frames_name_the_values_in_them_that_no_type_describes():
 
     assert list(push.free_values()) == [{"a": 1}, {"b": 2}]
     assert list(m.Presence({"row": "a1"}).free_values()) == [{"row": "a1"}]
+    assert list(m.Ask(1, "share", {"role": "viewer"}).free_values()) == [{"role": "viewer"}]

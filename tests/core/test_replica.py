@@ -52,6 +52,7 @@ FRAMES = {
     "drafts": m.Drafts({"you": [m.Draft("c1", "todos", {"r1": {"text": "y"}})]}),
     "barrier": m.Barrier(1, 5),
     "barrier, other": m.Barrier(1, 6),
+    "answer": m.Answer(1, "yes"),
     "pong": m.Pong(5),
     "pong, other": m.Pong(6),
     "error": m.Error("gap", "Greet again.", "now"),
@@ -77,6 +78,7 @@ peers             +     +         +         +     +         +
 drafts            +     +         +         +     +         +
 barrier           +     .         +         +     +         +
 barrier, other    ?     .         ?         ?     ?         ?
+answer            +     +         +         +     +         +
 pong              .     ?         ?         .     ?         ?
 pong, other       ?     ?         ?         ?     ?         ?
 error             !     !         !         !     !         !

@@ -7,6 +7,7 @@ import pytest
 from partysync_server import room as module
 from partysync_server.ledger import Ledger
 from partysync_server.parts import PART_BYTES
+from partysync_server.principal import Principal
 from partysync_server.room import MOST_BARRIERS, TURN_MUTATIONS, Room
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
@@ -22,7 +23,7 @@ class Client:
     def __init__(self, room, name, /, *, owner="token", format="json", join=True, **hello):
         self.room = room
         self.client = name
-        self.session = Session(owner=owner, format=format)
+        self.session = Session(Principal(owner), role="owner", format=format)
         self.told = []
         self.sizes = []
         room.join(self.session)
@@ -455,11 +456,11 @@ def test_everybody_hears_of_the_others_who_come_change_and_leave(room, join):
     """R11."""
     ada = join("ada", color="red")
     bob = join("bob")
-    assert bob.told[0].peers == {"ada": m.Peer("ada", "red"), "bob": m.Peer("bob")}
-    assert ada.hear() == [m.Peers({"bob": m.Peer("bob")})]
+    assert bob.told[0].peers == {"ada": m.Peer("ada", "red", role="owner"), "bob": m.Peer("bob", role="owner")}
+    assert ada.hear() == [m.Peers({"bob": m.Peer("bob", role="owner")})]
 
     bob.say(m.Presence({"row": "a1"}))
-    assert ada.hear() == [m.Peers({"bob": m.Peer("bob", "", {"row": "a1"})})]
+    assert ada.hear() == [m.Peers({"bob": m.Peer("bob", "", {"row": "a1"}, "owner")})]
     assert bob.hear() == []
 
     room.leave(bob.session)
@@ -482,7 +483,7 @@ def test_of_what_somebody_shows_only_the_last_is_told(join):
     for n in range(100):
         bob.say(m.Presence({"row": n}))
 
-    assert ada.hear() == [m.Peers({"bob": m.Peer("bob", "", {"row": 99})})]
+    assert ada.hear() == [m.Peers({"bob": m.Peer("bob", "", {"row": 99}, "owner")})]
 
 
 def test_what_somebody_shows_stays_when_they_greet_again(room, join):
