@@ -111,6 +111,7 @@ class Hello(Struct, tag="hello", omit_defaults=True):
     name: Name = ""
     color: Name = ""
     line: Count = 0  # grows with each connection of this client, so that a late hello out of a dead one is known
+    schema: Count = 0  # version of the schema of the party's class here; 0 where there is none
 
 
 class Push(Struct, tag="push"):
@@ -190,6 +191,7 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     reason: str = ""
     peers: dict[str, Peer] = {}
     drafts: dict[str, list[Draft]] = {}  # by client, as in Drafts
+    schema: Count = 1  # version of the party's schema
 
 
 class Delta(Struct, tag="delta", omit_defaults=True):

@@ -242,7 +242,8 @@ class Rooms:
             if found is None:
                 epoch = secrets.token_hex(8)
                 ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
-                found = OpenRoom(Room(party, ledger, limits=self.limits), lambda epoch: Ledger(path, party, epoch))
+                room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
+                found = OpenRoom(room, lambda epoch: Ledger(path, party, epoch))
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found

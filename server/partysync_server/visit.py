@@ -74,7 +74,7 @@ async def admit(rooms: Rooms, wanted: str, name: str, hint: str = "") -> OpenRoo
     except StorageFailed as error:
         raise Refused(503, "storage", str(error)) from error
     except SchemaMismatch as error:
-        raise Refused(409, "schema", str(error)) from error
+        raise Refused(409, "schema", f"{error} {rooms.parties.restart}") from error
 
 
 class Visit:

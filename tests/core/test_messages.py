@@ -12,14 +12,14 @@ from partysync_widget.core import messages as m
 # raise PROTOCOL. A field with a default may come; a field may never change its meaning.
 PROTOCOL = 1
 FRAMES = {
-    "hello": "protocol client party epoch version settled name color line",
+    "hello": "protocol client party epoch version settled name color line schema",
     "push": "epoch mutations",
     "seen": "mid",
     "presence": "state",
     "draft": "key table rows mid",
     "barrier": "n version",
     "ping": "version",
-    "welcome": "protocol epoch version last_mid limits party mutators known reason peers drafts",
+    "welcome": "protocol epoch version last_mid limits party mutators known reason peers drafts schema",
     "delta": "epoch base version tables schema acks results",
     "begin": "epoch base schema",
     "part": "tables schema",
