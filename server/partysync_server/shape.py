@@ -71,15 +71,17 @@ def piece(sql: str) -> Piece:
 def difference(found: Shape, wanted: Shape) -> str:
     """The first thing in which they differ, as a sentence; empty if they are the same."""
     for kind, name in sorted(wanted.keys() - found.keys()):
-        return f"the schema has a {kind} {name}, to which they do not lead"
+        return f"the schema has the {kind} {name}, to which they do not lead"
     for kind, name in sorted(found.keys() - wanted.keys()):
-        return f"they lead to a {kind} {name}, which the schema does not have"
+        return f"they lead to the {kind} {name}, which the schema does not have"
     for (kind, name), pieces in found.items():
-        for has, wants in zip_longest(pieces, wanted[kind, name]):
+        others = wanted[kind, name]
+        around = [(pieces[0], others[0]), (pieces[-1], others[-1])]
+        for has, wants in [*zip_longest(pieces[1:-1], others[1:-1]), *around]:
             if has is None or wants is None or has.tokens != wants.tokens:
                 says = [f"`{each.text}`" if each is not None else "nothing" for each in (has, wants)]
                 order = ""
-                if sorted(each.tokens for each in pieces) == sorted(each.tokens for each in wanted[kind, name]):
+                if sorted(each.tokens for each in pieces) == sorted(each.tokens for each in others):
                     order = "; a column that was added stands last, so let it stand last in the schema too"
                 return f"in the {kind} {name} they lead to {says[0]}, the schema says {says[1]}{order}"
     return ""
