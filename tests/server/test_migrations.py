@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import apsw
 import pytest
@@ -17,6 +18,7 @@ from partysync_widget.core.party import ROW_MUTATORS, TABLE_MUTATORS, Main, Part
 from partysync_widget.core.store import Store
 from tests.stage import Stage
 
+GUIDE = Path(__file__).parents[2] / "docs" / "migrations.md"
 ID = "id TEXT PRIMARY KEY NOT NULL"
 DUE = Migration("ALTER TABLE todos ADD COLUMN due TEXT", keeps_clients=True)
 RENAMED = Migration("ALTER TABLE todos RENAME COLUMN text TO title")
@@ -278,6 +280,26 @@ def test_what_people_have_made_in_a_room_stays(make_stage):
     assert bob.rows("own") == {"1": {"size": "M", "n": 3}}
     assert bob.rows("todos") == {"a": {"text": "a", "done": False, "due": None, "extra": True}}
     stage.assert_agreed(bob)
+
+
+def test_the_examples_of_the_guide_migrate_a_room(make_stage):
+    whole, fragment = re.findall(r"^```(?:python)?\n(.*?)^```$", GUIDE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(whole, names)  # noqa: S102  # of our own guide
+    first = f"CREATE TABLE todos ({ID}, text TEXT NOT NULL) STRICT"
+    stage = make_stage(party=reworked(schema=first, types={}))
+    ada = stage.enter("ada")
+    ada.mutate("create", id="b", text="two words")
+    ada.mutate("create", id="a", text="")
+    stage.rest()
+
+    reopen(stage, names["Todos"])
+    assert stage.rows() == {"b": {"title": "two words", "words": 2}, "a": {"title": "", "words": 0}}
+
+    schema = f"CREATE TABLE todos ({ID}, title TEXT NOT NULL CHECK (title <> '')) STRICT"
+    made = eval(fragment, names)  # noqa: S307  # likewise
+    reopen(stage, reworked(*names["Todos"].migrations, made, schema=schema, types={}))
+    assert stage.rows() == {"b": {"title": "two words"}}
 
 
 # --- all, or nothing ------------------------------------------------------------------------------------------------
