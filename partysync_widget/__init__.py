@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         SchemaMismatch,
         StorageFailed,
     )
+    from .core.migration import Migration
     from .core.party import Party, mutator
     from .dataframes import columns_of
     from .entrance import connect
@@ -50,6 +51,7 @@ _HOMES = {
     "TableWidget": "widget",
     "columns_of": "dataframes",
     "column": "core.columns",
+    "Migration": "core.migration",
     "Party": "core.party",
     "mutator": "core.party",
     "PartySyncError": "core.errors",
@@ -63,6 +65,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Migration",
     "MutationRejected",
     "NotConnected",
     "OutcomeUnknown",

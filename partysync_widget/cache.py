@@ -107,7 +107,7 @@ class Cache:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             replica.copy_base(connection)
-            self._rows = Store(connection, replica.party)
+            self._rows = Store(connection, replica.shape)
         elif step.based and self._rows is not None:
             self._rows.savepoint("moved")  # on an error the connection is closed, and this with it
             for delta in step.based:

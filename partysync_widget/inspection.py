@@ -63,7 +63,7 @@ def inspect(connection: Connection, table: str) -> Layers:
         view.table(table)  # or MutationRejected
         copy = apsw.Connection(":memory:")
         replica.copy_base(copy)
-        base = Store(copy, replica.party)
+        base = Store(copy, replica.shape)
         try:
             return Layers(
                 table,

@@ -12,7 +12,7 @@ import partysync_widget
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 PUBLIC = {
-    "connect", "Room", "Table", "Receipt", "SyncedTable", "TableWidget", "Party", "mutator",
+    "connect", "Room", "Table", "Receipt", "SyncedTable", "TableWidget", "Party", "mutator", "Migration",
     "PartySyncError", "MutationRejected", "ProtocolError", "NotConnected", "PermissionDenied", "SchemaMismatch",
     "OutcomeUnknown",
 }  # fmt: skip

@@ -113,6 +113,7 @@ class Hello(Struct, tag="hello", omit_defaults=True):
     color: Name = ""
     line: Count = 0  # grows with each connection of this client, so that a late hello out of a dead one is known
     sight: Name = ""  # what I hold was told to somebody with this sight, as their welcome had it
+    schema: Count = 0  # version of the schema of the party's class here; 0 where there is none
 
 
 class Push(Struct, tag="push"):
@@ -207,6 +208,7 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     user: Name = ""
     role: Name = "owner"
     sight: Name = ""
+    schema: Count = 1  # version of the party's schema
 
 
 class Delta(Struct, tag="delta", omit_defaults=True):

@@ -22,6 +22,7 @@ from .codec import plain
 from .columns import column
 from .errors import MutationRejected, SchemaMismatch
 from .messages import Column
+from .migration import Migration
 from .roles import ROLES, Role, article, reaches
 from .sight import Sight
 
@@ -102,6 +103,7 @@ class Party:
     """A kind of room. Subclass it, write ``schema`` and mutators.
 
     ``schema``      CREATE TABLE statements; each table STRICT, with ``id TEXT PRIMARY KEY NOT NULL``.
+    ``migrations``  what has changed in it since its first version, so that older rooms follow: ``(Migration(…), …)``.
     ``types``       what SQL cannot say: ``{"todos": {"done": bool, "due": datetime.date}}``.
     ``built_in``    which built-in mutators its rooms take; ``()`` leaves only the party's own.
     ``seen_by``     what not everybody is shown: ``{"grades": "owner", "students.email": "editor"}``, a table or a
@@ -111,17 +113,22 @@ class Party:
 
     name: ClassVar[str] = ""  # the class's name in kebab-case, unless set
     schema: ClassVar[str] = ""
+    migrations: ClassVar[tuple[Migration, ...]] = ()
     types: ClassVar[dict[str, dict[str, Any]]] = {}
     built_in: ClassVar[tuple[str, ...]] = ROW_MUTATORS
     seen_by: ClassVar[dict[str, Role]] = {}
     durability: ClassVar[Durability] = "power"
     mutators: ClassVar[dict[str, Mutator]] = {}
+    _bare: ClassVar[type[Party]]
 
     def __init_subclass__(cls) -> None:
         if "name" not in cls.__dict__:
             cls.name = kebab(cls.__name__)
         if unknown := set(cls.built_in) - {*ROW_MUTATORS, *TABLE_MUTATORS}:
             raise SchemaMismatch(f"{cls.__name__}.built_in names {sorted(unknown)}, which are not built in.")
+        given: Any = cls.migrations
+        if not isinstance(given, tuple) or not all(isinstance(each, Migration) for each in given):
+            raise SchemaMismatch(f"{cls.__name__}.migrations is a tuple of Migration(…), the oldest first.")
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Mutator)}
         for name in own:
             if name in cls.built_in:
@@ -183,6 +190,24 @@ class Party:
         """The schema and the types, as one text without its layout: a room's file keeps what it was made by."""
         types = [repr((table, sorted(kinds.items()))) for table, kinds in sorted(cls.column_types().items())]
         return "\n".join([" ".join(cls.schema.split()), *types])
+
+    @classmethod
+    def schema_version(cls) -> int:
+        """Which version of its schema this is: 1, and one more for each migration."""
+        return 1 + len(cls.migrations)
+
+    @classmethod
+    def keeps_clients(cls, since: int) -> bool:
+        """Whether a kernel that has version ``since`` of the schema can go on with this one."""
+        return all(migration.keeps_clients for migration in cls.migrations[since - 1 :])
+
+    @classmethod
+    def bare(cls) -> type[Party]:
+        """The same party without tables of its own: for a copy whose tables are as the room says, not as the class."""
+        if "_bare" not in cls.__dict__:
+            less = {"schema": "", "migrations": (), "types": {}, "seen_by": {}}
+            cls._bare = type(cls.__name__, (cls,), {"name": cls.name, **less})
+        return cls._bare
 
     @classmethod
     def fingerprint(cls) -> str:

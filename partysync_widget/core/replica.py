@@ -113,6 +113,7 @@ class Replica(View):
             version=self.cursor if self.epoch else 0,
             settled=self.settled_mid,
             line=self._line,
+            schema=self.party.schema_version() if self.typed else 0,
             name=self.name,
             color=self.color,
             sight=self.sight,
@@ -210,23 +211,38 @@ class Replica(View):
                 f"The {older} is the older one: type `pip install --upgrade partysync-widget` there.",
             )
             return
-        if self.typed and welcome.party != self.party.fingerprint():
+        shape = self._shape_for(welcome)
+        if shape is None:
             step.failed = SchemaMismatch(
                 f"The party {self.party.name!r} here differs from the server's in its schema, or in its mutators and "
                 f"their arguments. Restart the side that runs the older code."
             )
             return
+        reshaped, self.shape = shape is not self.shape, shape
         self.limits, self.mutators = welcome.limits, frozenset(welcome.mutators)
         self.user, self.role, self._shown = welcome.user or self.name, welcome.role, welcome.sight
         self.peers = {client: peer for client, peer in welcome.peers.items() if client != self.client}
         self._over(list(self.drafts), step)
         self._told(welcome.drafts, step)
         step.peers = True
-        if welcome.known:
+        if welcome.known and reshaped and self.epoch:
+            self._refetch(step)  # the old rows stay in view until the new ones are whole (R4)
+        elif welcome.known:
             self._talking, self.link = welcome.epoch, Link.WELCOMED
             self._shed(welcome.last_mid, step)
         else:
             self._rewound(welcome.reason, step)
+
+    def _shape_for(self, welcome: m.Welcome) -> type[Party] | None:
+        """Which party makes the stores: ours, or a bare one if the room's tables may be others; None if it cannot be.
+
+        The room lets a kernel with an older schema in when that one can cope.
+        """
+        if self.typed and welcome.sight and welcome.party == self.party.fingerprint():
+            return self.party.bare()  # what is hidden from us is not there at all
+        if not self.typed or welcome.party == self.party.fingerprint():
+            return self.party
+        return self.party.bare() if welcome.schema > self.party.schema_version() else None
 
     def _shed(self, last_mid: int, step: Step) -> None:
         """Let go of edits that were made under a larger limit: they could never be sent, nor anything after them."""
@@ -276,7 +292,7 @@ class Replica(View):
         self._forget_parts()
         self._begun = begin
         if begin.base is None:
-            self._building = Store.memory(self.party)
+            self._building = Store.memory(self.shape)
             self._building.savepoint("building")
             self._build(self._building, m.Part([], begin.schema), step)
 

@@ -113,6 +113,25 @@ class Store:
                         self.execute(f"ALTER TABLE {ddl.quote(spec.name)} ADD COLUMN {ddl.column_sql(column)}")
                 self._save(spec)
 
+    def build(self, script: str) -> None:
+        """Run SQL of the party's own that changes tables. What they are is to be said by ``register_anew`` after it."""
+        self._guard.build(script)
+
+    def unstamp(self) -> None:
+        """Rows may change without a note of it, until ``register_anew``."""
+        ours = f"SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '{ddl.RESERVED}*'"
+        names: list[Any] = self.execute(ours).fetchall()
+        for (name,) in names:
+            self.execute(f"DROP TRIGGER {ddl.quote(name)}")
+
+    def register_anew(self, specs: Iterable[TableSpec]) -> None:
+        """These are the tables from now on, in this order. What was noted of their rows before is forgotten."""
+        self.unstamp()
+        self.execute("DELETE FROM _partysync_rows; DELETE FROM _partysync_tables")
+        for spec in specs:
+            self._register(spec)
+        self._tables = None
+
     def _register(self, spec: TableSpec) -> None:
         self.execute(
             "INSERT INTO _partysync_tables (name, spec, version) VALUES (?, ?, ?)",

@@ -30,6 +30,7 @@ from .store import Store
 Rows = dict[str, dict[str, tuple[Any, ...]]]
 
 FRAME_OVERHEAD = 256  # bytes of a push beside its one mutation, generously
+ARGUMENTS_ALONE = ("bad-arguments", "unknown-mutator")  # codes of what is wrong whatever the tables are
 COMPARED_ROWS = 2_000  # of a larger change every row counts as changed: to look would cost more than to tell
 
 
@@ -94,6 +95,7 @@ class View:
         self.user = user
         self.role = "owner"  # in the room, as far as is known
         self.typed = typed  # False: the party's class is not known here, so its mutators cannot be guessed
+        self.shape = party  # which party makes the stores: this one, or a bare one with the tables as the room says
         self.store = Store.memory(party)
         self.epoch = ""
         self.cursor = 0
@@ -172,18 +174,24 @@ class View:
             specs = self._specs()
             made = Pending(self._tickets + 1, m.Mutation(self.next_mid, name, args), size)
             if self._guessable(name, args):
-                self._guess(made, len(self.pending))
+                try:
+                    self._guess(made, len(self.pending))
+                except MutationRejected as error:
+                    if self.shape is self.party or error.code in ARGUMENTS_ALONE:
+                        raise
+                    made.shown = False  # the tables here are not those that it was written for: the room decides
             self._tickets = made.ticket
             self.pending.append(made)
             changed = self.store.touched(self.cursor + len(self.pending) - 1)
         return made, Step(changed=changed, reset=self._specs() != specs)
 
     def _guessable(self, name: str, args: dict[str, Any]) -> bool:
-        """Whether this kernel has the code: not a mutator of a party that only the server knows."""
-        if self.typed:
+        """Whether this kernel has the code: not of a party that only the server knows, or knows a later version of."""
+        if self.typed and self.shape is self.party:
             return True
         names = [name, *(step[0] for step in args["steps"])] if name == "batch" else [name]
-        return all(each in self.party.built_in for each in names)
+        known = {*self.party.built_in, *(self.party.mutators if self.typed else ())}
+        return all(each in known for each in names)
 
     def _guess(self, pending: Pending, place: int) -> None:
         """Run a mutation over the view, as number ``place`` of the pending ones; on error nothing of it stays."""
@@ -316,7 +324,9 @@ class View:
         with copy.backup("main", source, "main") as backup:
             backup.step()
         store = Store(copy, self.party)
-        self.epoch, self.cursor = str(store.meta("epoch") or ""), store.version
+        if store.meta("shape") != self._name_of_shape():  # until a welcome says what the room's tables are
+            store.party = self.party.bare()
+        self.epoch, self.cursor, self.shape = str(store.meta("epoch") or ""), store.version, store.party
         self.store.close()
         self.store = store
 
@@ -334,9 +344,14 @@ class View:
         with self._moving():
             self._to_base()
             self.store.set_meta("epoch", self.epoch)
+            self.store.set_meta("shape", self._name_of_shape())
             with target.backup("main", self.store.connection, "main") as backup:
                 backup.step()
             self._replay()
+
+    def _name_of_shape(self) -> str:
+        """In a copy: whose tables it has."""
+        return self.party.declared_schema() if self.shape is self.party else "bare"
 
     # --- what changed ---------------------------------------------------------------------------------------------
 

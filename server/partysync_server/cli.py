@@ -101,7 +101,12 @@ class ServeApp(Application):
 
     def _parties(self) -> Parties:
         sys.path.insert(0, str(Path.cwd()))
-        parties = Parties(imports=self.import_parties)
+        again = (
+            f"End it with `kill {os.getpid()}`; the next connect() starts it anew."
+            if self.import_parties
+            else "Stop that server and type its `partysync serve --party module:Class` again."
+        )
+        parties = Parties(imports=self.import_parties, restart=again)
         for path in self.party:
             parties.load(path)
         return parties

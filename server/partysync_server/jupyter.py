@@ -48,7 +48,7 @@ class PartySyncExtension(ExtensionApp):
         """Mount the rooms. They open when the server starts."""
         try:
             folder = data_folder(self.data, option="PartySyncExtension.data")
-            parties = Parties(imports=self.import_parties)
+            parties = Parties(imports=self.import_parties, restart="Restart Jupyter.")
             for path in self.party:
                 parties.load(path)
         except PartySyncError as error:

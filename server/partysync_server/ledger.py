@@ -32,6 +32,7 @@ from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
 
 from .authors import Authors
+from .migrating import migrate
 
 KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
 SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more by several nobody is told
@@ -93,25 +94,51 @@ class Ledger:
         self._connection.execute(f"PRAGMA synchronous={level}")
         self.store = Store(self._connection, party)
         fresh = new or not self._connection.execute("SELECT count(*) FROM sqlite_schema").get
+        made_by = party.schema_version() if fresh else self._made_by(party)
+        if behind := made_by < party.schema_version():
+            self.store.execute("PRAGMA foreign_keys=OFF")  # inside a transaction it does nothing
         self.store.execute("BEGIN IMMEDIATE")  # on an error the connection is closed, and this with it
         if fresh:
             self.store.create()
             self.store.execute(files(__package__).joinpath("ledger.sql").read_text())
             self.store.set_meta("party", party.name)
             self.store.set_meta("schema", party.declared_schema())
+            self.store.set_meta("schema_version", party.schema_version())
             self.store.set_meta("room", room)
-        elif self.store.meta("schema") != party.declared_schema():
-            raise SchemaMismatch(
-                f"The room {self.store.meta('room')!r} was made by an earlier schema of the party {party.name!r}. "
-                f"Use the schema it was made by, or a room with another name."
-            )
         self.store.execute(
             "INSERT INTO _partysync_epochs (epoch, version) VALUES (?, ?) ON CONFLICT DO NOTHING",
             (self.epoch, self.store.version),
         )
+        if behind:  # after the epoch has begun: the version that it takes is of this epoch, and of no other (R10)
+            self._migrate(party, made_by)
         self.store.execute("COMMIT")
+        self.store.execute("PRAGMA foreign_keys=ON")
         self.version: int = self.store.version
         self.horizon: int = self.store.meta("horizon")
+
+    def _made_by(self, party: type[Party]) -> int:
+        """Which version of the party's schema the room is of. Raises SchemaMismatch if this party cannot have it."""
+        room, made_by = self.store.meta("room"), self.store.meta("schema_version") or 1
+        if made_by > party.schema_version():
+            raise SchemaMismatch(
+                f"The room {room!r} is of version {made_by} of the schema of {party.name!r}, and the server's party "
+                f"file ends at version {party.schema_version()}. The server's file is the older one, and a room does "
+                f"not go back: put the newer file in its place."
+            )
+        if made_by == party.schema_version() and self.store.meta("schema") != party.declared_schema():
+            raise SchemaMismatch(
+                f"The room {room!r} was made by an earlier schema of the party {party.name!r}. "
+                f"Add a Migration for what has changed, use the schema it was made by, or a room with another name."
+            )
+        return int(made_by)
+
+    def _migrate(self, party: type[Party], since: int) -> None:
+        """As one decision, which takes a version (R1). All that was held before it is fetched anew (R4)."""
+        self.store.version += 1
+        migrate(self.store, party, since, self.store.meta("room"))
+        self.store.set_meta("schema", party.declared_schema())
+        self.store.set_meta("schema_version", party.schema_version())
+        self.store.set_meta("horizon", self.store.version)
 
     # --- a turn ---------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ from partysync_widget.core.party import Main, Party
 class Parties:
     """Party classes by name."""
 
-    def __init__(self, *, imports: bool = False) -> None:
+    def __init__(self, *, imports: bool = False, restart: str = "Restart the server.") -> None:
         self._imports = imports
+        self.restart = restart  # what to do when a party's file has changed, for the person who reads it
         self._found: dict[str, type[Party]] = {Main.name: Main}
 
     def load(self, path: str) -> type[Party]:

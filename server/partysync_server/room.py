@@ -44,10 +44,13 @@ class Queued:
 class Room:
     """The order of things in one room. ``party`` and ``ledger`` are its rules and its memory."""
 
-    def __init__(self, party: type[Party], ledger: Ledger, *, limits: m.Limits = LIMITS) -> None:
+    def __init__(
+        self, party: type[Party], ledger: Ledger, *, limits: m.Limits = LIMITS, restart: str = "Restart the server."
+    ) -> None:
         self.party = party
         self.ledger = ledger
         self.limits = limits
+        self.restart = restart  # what to do when the party's file has changed
         self.sessions: dict[Session, None] = {}  # an ordered set
         self.by_client: dict[str, Session] = {}
         self.told = Ephemera(self.by_client)
@@ -254,6 +257,7 @@ class Room:
             user=session.peer.name,
             role=session.role,
             sight=session.sight.name,
+            schema=self.party.schema_version(),
         )
         session.decided = welcome.last_mid
         out = [encode(welcome, session.format)]
@@ -276,12 +280,8 @@ class Room:
                 f"type `pip install --upgrade partysync-widget` there."
             )
             return m.Error("protocol", text, "never")
-        if hello.party and hello.party != self.party.fingerprint():
-            text = (
-                f"The party {self.party.name!r} in this kernel differs from the server's in its schema, or in its "
-                f"mutators and their arguments. Restart the side that runs the older code."
-            )
-            return m.Error("schema", text, "never")
+        if hello.party and (differs := self._differs(hello)):
+            return m.Error("schema", differs, "never")
         present = self.by_client.get(hello.client)
         owner = self.ledger.owner(hello.client) or (present.owner if present else session.owner)
         if not hello.client or owner != session.owner:
@@ -289,6 +289,21 @@ class Room:
         if present is not None and present is not session and hello.line <= present.line:
             return m.Error("busy", "A later connection of this client is open.", "backoff")
         return None
+
+    def _differs(self, hello: m.Hello) -> str:
+        """Why a kernel with that class of the party cannot be here; empty if it can, also with an older schema."""
+        ours, theirs = self.party.schema_version(), hello.schema
+        if hello.party == self.party.fingerprint() or (0 < theirs < ours and self.party.keeps_clients(theirs)):
+            return ""
+        differs = f"The party {self.party.name!r} in this kernel has version {theirs} of its schema, the room {ours}. "
+        if 0 < theirs < ours:
+            return f"{differs}This kernel's file is the older one: update it, and restart the kernel."
+        if theirs > ours:
+            return f"{differs}The server's file is the older one: update it there. {self.restart}"
+        return (
+            f"The party {self.party.name!r} in this kernel differs from the server's in its schema, or in its "
+            f"mutators and their arguments. Restart the side that runs the older code."
+        )
 
     def _introduce(self, session: Session, hello: m.Hello) -> None:
         """From here on the session speaks for that client; an older session that did is over."""

@@ -299,7 +299,7 @@ class Rooms:
             if found is None:
                 epoch = secrets.token_hex(8)
                 ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
-                room = Room(party, ledger, limits=self.limits)
+                room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
                 found = OpenRoom(room, name, self.access, lambda epoch: Ledger(path, party, epoch))
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in

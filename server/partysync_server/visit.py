@@ -99,7 +99,7 @@ async def admit(rooms: Rooms, who: Principal, wanted: str, name: str, hint: str 
     except StorageFailed as error:
         raise Refused(503, "storage", str(error)) from error
     except SchemaMismatch as error:
-        raise Refused(409, "schema", str(error)) from error
+        raise Refused(409, "schema", f"{error} {rooms.parties.restart}") from error
 
 
 def _not_yours(who: Principal, name: str) -> str:

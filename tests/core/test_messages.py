@@ -12,7 +12,7 @@ from partysync_widget.core import messages as m
 # raise PROTOCOL. A field with a default may come; a field may never change its meaning.
 PROTOCOL = 1
 FRAMES = {
-    "hello": "protocol client party epoch version settled name color line sight",
+    "hello": "protocol client party epoch version settled name color line sight schema",
     "push": "epoch mutations",
     "seen": "mid",
     "presence": "state",
@@ -20,7 +20,7 @@ FRAMES = {
     "barrier": "n version",
     "ask": "n what args",
     "ping": "version",
-    "welcome": "protocol epoch version last_mid limits party mutators known reason peers drafts user role sight",
+    "welcome": "protocol epoch version last_mid limits party mutators known reason peers drafts user role sight schema",
     "delta": "epoch base version tables schema acks results",
     "begin": "epoch base schema",
     "part": "tables schema",

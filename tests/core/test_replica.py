@@ -169,11 +169,15 @@ def test_every_state_takes_every_frame_as_the_table_says(state, frame, outcome):
 
 def test_hello_says_who_and_what_is_held():
     replica = Replica(Todos, "me", user="ada", color="red")
-    assert replica.opened("spare").send == [m.Hello(m.PROTOCOL, "me", Todos.fingerprint(), "", 0, 0, "ada", "red", 1)]
+    assert replica.opened("spare").send == [
+        m.Hello(m.PROTOCOL, "me", Todos.fingerprint(), "", 0, 0, "ada", "red", 1, schema=1)
+    ]
 
     held = in_state("live")
     held.closed()
-    assert held.opened("spare").send[0] == m.Hello(m.PROTOCOL, "me", Todos.fingerprint(), "e", 5, 0, "ada", line=2)
+    assert held.opened("spare").send[0] == m.Hello(
+        m.PROTOCOL, "me", Todos.fingerprint(), "e", 5, 0, "ada", line=2, schema=1
+    )
 
 
 def test_each_line_has_a_higher_number_than_the_one_before():

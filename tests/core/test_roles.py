@@ -83,7 +83,7 @@ def test_what_each_role_may_call():
     assert Main.takes("editor") == list(Main.built_in)
 
 
-# --- what leaves the room -----------------------------------------------------------------------------------------------
+# --- what leaves the room --------------------------------------------------------------------------------------------
 
 SIGHT = Sight(frozenset({"exams"}), {"students": frozenset({"grade"})})
 
@@ -139,7 +139,7 @@ def test_who_is_nowhere_stays_so():
     assert SIGHT.state({"mood": "calm"}) == {"mood": "calm"}
 
 
-# --- what comes in -------------------------------------------------------------------------------------------------------
+# --- what comes in ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_a_rule_that_sql_keeps_names_nothing_hidden_either(school):
     assert "address" in str(attempt(school, "owner", "move", id="s2"))
 
 
-# --- in the kernel --------------------------------------------------------------------------------------------------------
+# --- in the kernel ---------------------------------------------------------------------------------------------------
 
 
 def test_a_kernel_knows_what_it_may_not_do_before_it_asks():

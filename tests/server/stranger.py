@@ -34,7 +34,7 @@ class Stranger:
             asked |= {name.replace("_", "-"): value for name, value in headers.items()}
             lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in asked.items() if value)]
             self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
-            self._answer()
+            self._answer(body=method != "HEAD")
 
     def send(self, raw):
         """Bytes as they are. Who has been hung up on is not stopped by it."""
@@ -68,7 +68,7 @@ class Stranger:
         taken, self._kept = self._kept[:count], self._kept[count:]
         return taken
 
-    def _answer(self):
+    def _answer(self, *, body):
         try:
             while b"\r\n\r\n" not in self._kept:
                 more = self._socket.recv(1 << 16)
@@ -81,7 +81,7 @@ class Stranger:
         first, *rest = head.decode("latin-1").split("\r\n")
         self.status = int(first.split()[1])
         self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
-        if self.status != 101:
+        if self.status != 101 and body:
             self.body = self._read(int(self.headers.get("content-length", 0)))
 
     def hear(self):
