@@ -4,7 +4,9 @@ How long people wait, measured in their browsers: figures are printed (``pytest 
 Clocks are those of one machine; what is measured is from the key or the click in one page to the frame in the other.
 """
 
+import itertools
 import json
+import math
 import os
 import re
 import secrets
@@ -17,11 +19,14 @@ expect = pytest.importorskip("playwright.sync_api").expect
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 SOON = 15_000  # ms
-CLICKS, WORDS = 100, 30
 MEDIAN, WORST = 40, 120  # ms from an edit in one notebook to the frame that shows it in another: the goal
-BUSY = 2.5  # times as long it may take on a machine that has other work
+EDITS, WARM = 100, 10  # of a round; and before the first one, uncounted
+ROUNDS = 6  # at most: the first that reaches the goal is the last
+
+numbers = itertools.count(100)
 
 # The grid writes into the page in the frame's own callback: the first task after a change comes right after its paint.
+# Who waits for a paint is told by the page itself: a test that asked would take the processor from what it measures.
 WATCH = """([id, column]) => {
     const now = () => performance.timeOrigin + performance.now();
     const cell = document.querySelector(`[data-id="${id}"] [role=gridcell][data-column="${column}"]`);
@@ -29,20 +34,55 @@ WATCH = """([id, column]) => {
         const box = cell.querySelector("input");
         return box ? String(box.checked) : cell.textContent;
     };
+    const paints = new BroadcastChannel("paints");
     let last = read();
-    window.painted = [];
+    window.painted = new Map();  // of each value, when it was seen decided
     const look = () => {
         const value = read();
+        window.expected?.();
         if (cell.classList.contains("ps-draft") || value === last) return;
         last = value;
         const painted = new MessageChannel();
-        painted.port1.onmessage = () => window.painted.push({value, at: now()});
+        painted.port1.onmessage = () => {
+            const at = now();
+            window.painted.set(value, at);
+            paints.postMessage(at);
+            window.expected?.();
+        };
         painted.port2.postMessage(0);
     };
     const observer = new MutationObserver(look);
     observer.observe(cell, {childList: true, characterData: true, subtree: true, attributes: true});
     const seen = setInterval(look, 2);  // a box is ticked by a property, which nobody observes
-    window.unwatch = () => { clearInterval(seen); observer.disconnect(); };
+    window.unwatch = () => { clearInterval(seen); observer.disconnect(); paints.close(); };
+}"""
+PAINTED = """(value) => new Promise((done, fail) => {
+    setTimeout(fail, 15_000, new Error(`${value} is not to be seen.`));
+    window.expected = () => window.painted.has(value) && done(window.painted.get(value));
+    window.expected();
+})"""
+DRAFTED = """(value) => new Promise((done, fail) => {
+    setTimeout(fail, 15_000, new Error(`The draft of ${value} is not to be seen.`));
+    window.expected = () => document.querySelector('[data-id="r1"] .ps-draft')?.textContent === value && done();
+    window.expected();
+})"""
+# At no fixed place between two frames, and when what came of the click before is over.
+CLICK = """async (clicks) => {
+    const now = () => performance.timeOrigin + performance.now();
+    const paints = new BroadcastChannel("paints");
+    const waits = [];
+    for (let i = 0; i < clicks; i++) {
+        await new Promise((done) => setTimeout(done, 30 + 40 * Math.random()));
+        const painted = new Promise((done, fail) => {
+            paints.onmessage = ({data}) => done(data);
+            setTimeout(fail, 15_000, new Error(`Click ${i} is not to be seen.`));
+        });
+        document.querySelector('[data-id="r1"] [data-column="done"] input').click();
+        const clicked = now();
+        waits.push((await painted) - clicked);
+    }
+    paints.close();
+    return waits;
 }"""
 
 
@@ -61,65 +101,56 @@ def two(notebook):
 
 
 def told(what, waits):
+    """How many times the goal they took, and a line that says how long."""
     waits = sorted(waits)
-    median, worst = statistics.median(waits), waits[min(len(waits) - 1, int(len(waits) * 0.99))]
+    median, worst = statistics.median(waits), waits[math.ceil(len(waits) * 0.99) - 1]
     load = os.getloadavg()[0] / os.cpu_count()
     print(f"\n{what}: median {median:.0f} ms, 99th percentile {worst:.0f} ms, of {len(waits)}; load {load:.1f} a core")
     return max(median / MEDIAN, worst / WORST)
 
 
-def clicks(a, b):
+def clicks(a, b, count):
     """From a click on a checkbox in A to the frame that shows it in B."""
     b.page.evaluate(WATCH, ["r1", "done"])
-    clicked = []
-    for number in range(CLICKS):
-        clicked.append(
-            a.page.evaluate(
-                """() => {
-                    document.querySelector('[data-id="r1"] [data-column="done"] input').click();
-                    return performance.timeOrigin + performance.now();
-                }"""
-            )
-        )
-        b.page.wait_for_function("(n) => window.painted.length > n", arg=number)
+    waits = a.page.evaluate(CLICK, count)
     b.page.evaluate("window.unwatch()")
-    return [each["at"] - at for at, each in zip(clicked, b.page.evaluate("window.painted"), strict=True)]
+    return waits
 
 
-def words(a, b, mark):
+def words(a, b, count):
     """From Enter in A, once B has seen the draft, to the frame that shows the value in B."""
     b.page.evaluate(WATCH, ["r1", "text"])
     waits = []
-    for number in range(WORDS):
-        word = f"word {number}{mark}"
+    for _ in range(count):
+        word = str(next(numbers))
         a.cell("r1", "text").click()
-        a.page.keyboard.type(word, delay=30)
-        expect(b.cell("r1", "text")).to_have_text(word, timeout=SOON)  # the draft
+        a.page.keyboard.type(word, delay=20)
+        b.page.evaluate(DRAFTED, word)
         a.page.keyboard.press("Enter")
-        b.page.wait_for_function("(word) => window.painted.some(({value}) => value === word)", arg=word)
-        painted = next(each["at"] for each in b.page.evaluate("window.painted") if each["value"] == word)
-        waits.append(painted - a.page.evaluate("window.entered"))
+        waits.append(b.page.evaluate(PAINTED, word) - a.page.evaluate("window.entered"))
     b.page.evaluate("window.unwatch()")
     return waits
 
 
 def test_an_edit_is_on_the_other_screen_before_one_looks_up(two):
-    """Through Jupyter Server, twice, and the room. The best of three rounds counts: other work runs here, too."""
+    """Through Jupyter Server, twice, and the room. The best round counts: what else runs here can only add time."""
     a, b = two
     a.page.evaluate(
         """() => addEventListener("keydown", (e) => {
             if (e.key === "Enter") window.entered = performance.timeOrigin + performance.now();
         }, true)"""
     )
-    by_click = by_word = BUSY + 1
-    for mark in "abc":
+    clicks(a, b, WARM)
+    words(a, b, WARM)
+    by_click = by_word = math.inf  # times the goal
+    for _ in range(ROUNDS):
         if by_click > 1:
-            by_click = min(by_click, told("A click in A to the frame in B", clicks(a, b)))
+            by_click = min(by_click, told("A click in A to the frame in B", clicks(a, b, EDITS)))
         if by_word > 1:
-            by_word = min(by_word, told("Enter in A, when B has seen the draft, to the frame in B", words(a, b, mark)))
+            by_word = min(by_word, told("Enter in A, when B has seen the draft, to the frame in B", words(a, b, EDITS)))
     print(f"The goal is {MEDIAN} and {WORST} ms: {'reached' if max(by_click, by_word) <= 1 else 'NOT reached'}")
 
-    assert max(by_click, by_word) <= BUSY
+    assert max(by_click, by_word) <= 1
 
 
 def test_a_thousand_updates_a_second_leave_the_page_smooth(two):
