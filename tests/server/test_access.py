@@ -1,13 +1,19 @@
 """Access: what was shared with whom, kept durably, told to nobody, and good for no longer than was said (R13)."""
 
+import asyncio
 import hashlib
 import stat
 
 import pytest
 
 from partysync_server.access import Access, Share, digest
+from partysync_server.parties import Parties
 from partysync_server.principal import OPERATOR, Principal
+from partysync_server.rooms import Rooms
+from partysync_server.session import Session
+from partysync_widget.core import messages as m
 from partysync_widget.core.errors import StorageFailed
+from partysync_widget.core.party import Main
 
 NOW = 1_000_000.0
 ANN = Principal("hub:ann", account="ann", groups=frozenset({"class"}))
@@ -141,3 +147,35 @@ def test_a_file_that_is_none_is_said_so(tmp_path):
 
     with pytest.raises(StorageFailed, match="access.sqlite, which says who may enter, failed"):
         Access(tmp_path / "access.sqlite")
+
+
+def test_a_session_whose_share_is_revoked_may_nothing_from_then_on(access, tmp_path):
+    """R13. Also what it has pushed and nobody has decided; and who was given another role is asked to come again."""
+
+    class Nowhere:
+        async def write(self, frames):
+            pass
+
+        def close(self):
+            pass
+
+    async def story():
+        rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+        place = await rooms.open(Main, "r")
+        sessions = {id: Session(Principal(f"link:{id}", link=id), "json", "editor") for id in ("gone", "less", "same")}
+        for id, session in sessions.items():
+            access.put(share(id, "link", digest(id), "viewer" if id == "less" else "editor"))
+            place.join(session, Nowhere())
+        access.revoke("main", "r", "gone")
+
+        await place.reconsider()
+
+        roles = {id: session.role for id, session in sessions.items()}
+        ends = {id: type(session.ended) for id, session in sessions.items()}
+        await rooms.close(m.Bye("The end."))
+        return roles, ends
+
+    roles, ends = asyncio.run(story())
+
+    assert roles == {"gone": "", "less": "viewer", "same": "editor"}
+    assert ends == {"gone": m.Error, "less": m.Bye, "same": type(None)}

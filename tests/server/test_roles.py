@@ -88,7 +88,8 @@ def test_no_byte_for_a_lower_role_holds_what_is_hidden(stage):
     viewer.carry_down = lambda: heard.extend(viewer.down) or viewer.down.clear()
     owner.up.append(b'{"type": "presence", "state": {"at": {"table": "exams", "id": "e1", "column": "answers"}}}')
     owner.up.append(b'{"type": "draft", "key": "c", "table": "students", "rows": {"s1": {"grade": "draft-42"}}}')
-    owner.mutate("hand_in", id="e7", answers="answer-42")
+    owner.mutate("hand_in", id="the-seventh", answers="answer-42")
+    owner.mutate("look_up", id="e1")
     owner.update("s1", table="students", address="secret-street")
     owner.mutate("batch", steps=[["put_back", {"table": "exams", "rows": []}]])
     stage.rest()
@@ -98,8 +99,27 @@ def test_no_byte_for_a_lower_role_holds_what_is_hidden(stage):
 
     said = b"".join(heard).decode()
     assert '"students"' in said
-    for hidden in ("exams", "answer", "grade", "draft-42", "secret-street", "address", "e7"):
+    for hidden in ("exams", "answer", "grade", "draft-42", "secret-street", "address", "seventh"):
         assert hidden not in said, hidden
+
+
+def test_what_changes_while_a_snapshot_is_read_is_told_as_it_is_shown(stage):
+    """R4, R13. It comes in the last part."""
+    owner, viewer = stage.kernels[0], stage.enter("viewer", role="viewer", connected=False)
+    viewer.connect()
+    viewer.carry_up()
+    viewer.owed()
+    owner.update("s1", table="students", grade=6, name="Ada L.")
+    owner.insert("e2", table="exams", answers="43")
+    owner.push()
+    owner.carry_up()
+    stage.turn()
+    viewer.owed()
+    stage.rest()
+
+    assert seen(viewer) == shown(stage, "viewer")
+    assert [step.failed or step.ended for step in viewer.steps if step.failed or step.ended] == []
+    assert sum(isinstance(frame, m.Hello) for step in viewer.steps for frame in step.send) == 1
 
 
 def test_who_has_another_role_now_holds_what_that_is_shown(stage):
