@@ -46,6 +46,7 @@ FLOORS = {
         "app",
         "visit",
         "rooms",
+        "open_room",
         "asks room",
         "ephemera",
         "session",

@@ -89,10 +89,6 @@ class Access:
         """All of a room, in the order they were made; those that have expired too."""
         return self._select("party = ? AND room = ? ORDER BY made, rowid", party, room)
 
-    def rooms_of(self, account: str) -> int:
-        """How many rooms this user has made."""
-        return len(self._select("kind = 'user' AND subject = ? AND by = ''", account))
-
     def _select(self, where: str, *args: object) -> list[Share]:
         query = "SELECT id, party, room, kind, subject, role, note, by, made, expires FROM shares WHERE "
         with self._lock, _told(self.path):

@@ -20,8 +20,9 @@ from partysync_widget.core.errors import PartySyncError, ProtocolError, SchemaMi
 from partysync_widget.core.party import Party
 
 from .access import Standing
+from .open_room import OpenRoom, Wire
 from .principal import OPERATOR, Principal
-from .rooms import OpenRoom, Rooms, Wire
+from .rooms import Rooms
 from .session import Session
 
 PING_SECONDS, PONG_SECONDS = 20, 20  # a peer that answers no ping for so long is gone

@@ -15,6 +15,20 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.errors import StorageFailed
 from partysync_widget.core.party import Main
 
+
+class Nowhere:
+    """A wire that leads nowhere, and says when it is closed."""
+
+    def __init__(self):
+        self.closed = asyncio.Event()
+
+    async def write(self, frames):
+        pass
+
+    def close(self):
+        self.closed.set()
+
+
 NOW = 1_000_000.0
 ANN = Principal("hub:ann", account="ann", groups=frozenset({"class"}))
 
@@ -109,7 +123,6 @@ def test_the_first_who_comes_owns_a_room_that_nobody_has(access):
     assert not access.claim("main", "r", "bob", now=NOW)
 
     assert (role(access, ANN), role(access, Principal("hub:bob", account="bob"))) == ("owner", "")
-    assert (access.rooms_of("ann"), access.rooms_of("bob")) == (1, 0)
 
 
 @pytest.mark.parametrize(("wanted", "taken"), [("s1", ["s1"]), ("ann", ["s1"]), ("s2", ["s2"]), ("", []), ("x", [])])
@@ -152,13 +165,6 @@ def test_a_file_that_is_none_is_said_so(tmp_path):
 def test_a_session_whose_share_is_revoked_may_nothing_from_then_on(access, tmp_path):
     """R13. Also what it has pushed and nobody has decided; and who was given another role is asked to come again."""
 
-    class Nowhere:
-        async def write(self, frames):
-            pass
-
-        def close(self):
-            pass
-
     async def story():
         rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
         place = await rooms.open(Main, "r")
@@ -168,7 +174,7 @@ def test_a_session_whose_share_is_revoked_may_nothing_from_then_on(access, tmp_p
             place.join(session, Nowhere())
         access.revoke("main", "r", "gone")
 
-        await place.reconsider()
+        await place.reconsider(place.here())
 
         roles = {id: session.role for id, session in sessions.items()}
         ends = {id: type(session.ended) for id, session in sessions.items()}
@@ -179,3 +185,39 @@ def test_a_session_whose_share_is_revoked_may_nothing_from_then_on(access, tmp_p
 
     assert roles == {"gone": "", "less": "viewer", "same": "editor"}
     assert ends == {"gone": m.Error, "less": m.Bye, "same": type(None)}
+
+
+def test_access_that_is_lost_on_the_way_in_is_lost(access, tmp_path):
+    """R13. Between the door and the room."""
+
+    async def story():
+        rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+        place = await rooms.open(Main, "r")
+        session = Session(Principal("link:gone", link="gone"), "json", "owner")
+        wire = Nowhere()
+        place.join(session, wire)
+        await asyncio.wait_for(wire.closed.wait(), 8)
+        await rooms.close(m.Bye("The end."))
+        return session
+
+    session = asyncio.run(story())
+
+    assert (session.role, session.ended.kind) == ("", "forbidden")
+
+
+def test_a_disk_that_fails_puts_nobody_out(access, tmp_path):
+    """And ends no server: it is asked again a second later."""
+
+    async def story():
+        rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+        place = await rooms.open(Main, "r")
+        session = Session(Principal("link:s1", link="s1"), "json", "viewer", until=NOW)
+        place.room.join(session)
+        place.wires[session] = Nowhere()
+        access.close()
+        await rooms.expire()
+        ended = session.ended
+        await rooms.close(m.Bye("The end."))
+        return ended
+
+    assert asyncio.run(story()) is None

@@ -1,0 +1,278 @@
+"""
+An open room: its file open, its sessions, and the one task that drives it.
+
+::
+
+    receive ─▶ [queue] ─▶ turn ─▶ commit (fsync) ─▶ published ─▶ pump sessions
+    event loop  ▲         └─ worker thread ──┘       event loop │
+                └────────── the next turn gathers ◀─────────────┘        ephemera: pumped at any time
+
+A turn and its commit run in a worker thread, so that a long one (a load, a party's slow mutator) delays its own room
+and no other (docs/decisions/turn-on-a-worker.md). Meanwhile nothing else touches the ledger; presence and drafts need
+none, and are told all the same (R11).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.errors import PartySyncError, StorageFailed
+from partysync_widget.core.roles import article
+
+from .access import Access, Standing
+from .asks import MOST_ASKED, answer
+from .ledger import Ledger
+from .room import Room
+from .session import Session
+
+log = logging.getLogger("partysync.server")
+
+TURN_SECONDS = 0.008  # after so long a turn is committed with what it has
+GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
+MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
+WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
+
+
+class Wire(Protocol):
+    """What a room needs of a connection."""
+
+    def write(self, frames: list[bytes]) -> Awaitable[None]:
+        """Send these; done when the operating system has them all."""
+
+    def close(self) -> None: ...
+
+
+class OpenRoom:
+    """One room with its file open, and the task that drives it."""
+
+    def __init__(self, room: Room, name: str, access: Access, reopen: Callable[[str], Ledger]) -> None:
+        self.room = room
+        self.party = room.party.name
+        self.name = name
+        self.access = access
+        self.wires: dict[Session, Wire] = {}
+        self.empty_since = time.monotonic()
+        self.broken = ""  # why the room cannot go on
+        self._reopen = reopen
+        self._writing: set[Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._deciding = False  # the ledger is a worker's
+        self._stirred = False  # ephemera are about to be told
+        self._closing = False
+        self._work = asyncio.Event()
+        self._driver = asyncio.create_task(self._drive())
+
+    def join(self, session: Session, wire: Wire) -> None:
+        self.wires[session] = wire
+        self.room.join(session)
+        if not session.principal.operator:  # it may have lost its access on the way from the door to here
+            self._later(self.reconsider([session]))
+
+    def leave(self, session: Session) -> None:
+        self.wires.pop(session, None)
+        self.room.leave(session)
+        if not self.wires:
+            self.empty_since = time.monotonic()
+        self.wake()
+
+    def receive(self, session: Session, frame: m.Up) -> None:
+        if self._closing:
+            return
+        if isinstance(frame, m.Ask) and session.client and session.ended is None:
+            self._ask(session, frame)
+        else:
+            self.room.receive(session, frame)
+        self.wake()
+
+    # --- who may be here ------------------------------------------------------------------------------------------
+
+    def _ask(self, session: Session, ask: m.Ask) -> None:
+        if session.asked == MOST_ASKED:
+            session.end(m.Error("busy", f"More than {MOST_ASKED} questions are waiting for an answer.", "backoff"))
+            return
+        session.asked += 1
+        self._later(self._answer(session, ask))
+
+    async def _answer(self, session: Session, ask: m.Ask) -> None:
+        session.answers.append(await asyncio.to_thread(answer, self, session, ask, now=time.time()))
+        session.asked -= 1
+        await self.reconsider(self.here())
+        self.wake()
+
+    async def expire(self, now: float) -> None:
+        """Ask again for those whose role was good until now; ``now``: seconds since 1970."""
+        await self.reconsider([each for each in self.wires if each.until is not None and each.until <= now])
+
+    async def reconsider(self, whom: list[Session]) -> None:
+        """Ask again what these may do. Who has another role is told, and comes again."""
+        if not whom:
+            return
+        try:
+            found = await asyncio.to_thread(self._standings, whom)
+        except StorageFailed as error:  # nobody is put out, or let in, by a disk that fails
+            log.warning("room %s: nobody's access could be looked up: %s", self.room.ledger.path.name, error)
+            return
+        for session, standing in found.items():
+            session.until, session.share = standing.until, standing.share
+            if standing.role == session.role:
+                continue
+            session.role = standing.role  # what it has pushed and is not decided is decided by that
+            if standing.role:
+                session.end(m.Bye(f"You are {article(standing.role)} of this room now."))
+            else:
+                text = "Your access to this room has expired, or was taken back. Ask an owner of it to share it again."
+                session.end(m.Error("forbidden", text, "never"))
+        self.wake()
+
+    def _standings(self, whom: list[Session]) -> dict[Session, Standing]:
+        now = time.time()
+        return {each: self.access.standing(each.principal, self.party, self.name, now=now) for each in whom}
+
+    def here(self) -> list[Session]:
+        return list(self.wires)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- driving --------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        self._work.set()
+        if self._deciding and self.room.told.stirred and not self._stirred:
+            self._stirred = True
+            asyncio.get_running_loop().call_soon(self._stir)  # once for all that came at the same time
+
+    def _stir(self) -> None:
+        """The driver waits for a turn; ephemera do not."""
+        self._stirred = False
+        if self._deciding:
+            self._pump_all()
+
+    async def _drive(self) -> None:
+        while not self.broken and not (self._closing and not self.room.waiting):
+            await self._work.wait()
+            self._work.clear()
+            self._pump_all()
+            if self.room.waiting:
+                await self._turn_or_break()
+                self._pump_all()
+            if self.room.waiting or self._closing:
+                self._work.set()
+
+    async def _turn_or_break(self) -> None:
+        """One turn. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
+        reason = ""
+        for attempt in ("first", "second"):
+            try:
+                await self._turn()
+            except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
+                log.exception("room %s: %s turn failed", self.room.ledger.path.name, attempt)
+                reason = str(error) if isinstance(error, PartySyncError) else MISTAKE
+                try:
+                    await self._recover()
+                except StorageFailed as again:
+                    self._break(str(again))
+                    return
+            else:
+                return
+        self._break(reason)
+
+    async def _turn(self) -> None:
+        self._deciding = True
+        try:
+            await asyncio.to_thread(self._decide)
+            self.room.published()
+        finally:
+            self._deciding = False
+
+    def _decide(self) -> None:
+        """In a worker thread."""
+        if self.room.ledger.needs_checkpoint():
+            self.room.ledger.checkpoint()
+        end = time.perf_counter() + TURN_SECONDS
+        self.room.turn(lambda: time.perf_counter() > end)
+        self.room.commit()
+
+    async def _recover(self) -> None:
+        self._deciding = True
+        try:
+            old = self.room.ledger
+            await asyncio.to_thread(old.close)
+            self.room.recover(await asyncio.to_thread(self._reopen, old.epoch))
+        finally:
+            self._deciding = False
+
+    def _break(self, reason: str) -> None:
+        self.broken = reason
+        for session in self.wires:
+            session.end(m.Error("storage", reason, "backoff"))
+        self._pump_all()
+
+    # --- sending --------------------------------------------------------------------------------------------------
+
+    def _pump_all(self) -> None:
+        self.room.told.stirred = False
+        # Whoever has said hello first: it changes what the others are owed.
+        for session in sorted(self.wires, key=lambda each: each.hello is None):
+            self._pump(session)
+
+    def _pump(self, session: Session) -> None:
+        """Send a session what it is owed, unless it is still taking the last (R12); only ephemera beside a turn."""
+        if session in self._writing or session not in self.wires:
+            return
+        try:
+            frames = self.room.ephemera(session) if self._deciding else self.room.frames(session)
+        except Exception:  # what is wrong with one session's frames ends that session
+            log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
+            session.end(m.Error("storage", MISTAKE, "backoff"))
+            frames = [] if self._deciding else self.room.frames(session)
+        if frames:
+            last = session.ended is not None and not self._deciding  # a worker may end it at any moment
+            self._writing.add(session)
+            self._later(self._write(session, self.wires[session], frames, last=last))
+
+    async def _write(self, session: Session, wire: Wire, frames: list[bytes], *, last: bool) -> None:
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                await wire.write(frames)
+        except TimeoutError:
+            log.info("a session took nothing for %s s and is cut", WRITE_SECONDS)
+            last = True
+        except Exception:  # whatever it is, this session is over, and only this one
+            log.exception("a session could not be written to")
+            last = True
+        finally:
+            self._writing.discard(session)
+        if last:
+            wire.close()
+            self.leave(session)
+        else:
+            self._pump(session)
+
+    async def close(self, bye: m.Bye) -> None:
+        """Decide what is queued and tell it, say goodbye, fold the log, let go of the file."""
+        self._closing = True
+        self._work.set()
+        await asyncio.gather(self._driver, return_exceptions=True)
+        self._pump_all()
+        await self._sent()
+        for session in self.wires:
+            session.end(bye)
+        self._pump_all()
+        await self._sent()
+        await asyncio.to_thread(self.room.ledger.close)
+
+    async def _sent(self) -> None:
+        """Whatever is being written is, or has had its time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
