@@ -1,5 +1,6 @@
 """No configuration: ``connect("x")`` finds this person's server or starts it, and kernels agree on which."""
 
+import contextlib
 import json
 import os
 import signal
@@ -118,6 +119,56 @@ def test_eight_kernels_that_race_start_one_server(own, isolated, tmp_path):
 
     assert urls == {own()["url"] + "\n"}
     assert here == ({str(n) for n in range(8)},) * 2
+
+
+RUNNER = """
+import os, sys
+import partysync_widget as ps
+print("ready", flush=True)
+for line in sys.stdin:
+    for name, folder in zip(("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "PARTYSYNC_DATA"), line.split()):
+        os.environ[name] = folder
+    with ps.connect("race", timeout=30) as room:
+        print(room.connection.url, flush=True)
+"""
+
+
+def servers_of(folder):
+    """Processes of servers that keep their rooms there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            said = (process / "cmdline").read_bytes().split(b"\0")
+            if b"partysync_server" in said and str(folder).encode() in said:
+                found.append(int(process.name))
+    return found
+
+
+def race(rounds, isolated, tmp_path):
+    """Six kernels that have been running for long race in one empty home after another."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": isolated}
+    kernels = [subprocess.Popen([sys.executable, "-c", RUNNER], **pipes) for _ in range(6)]
+    try:
+        for kernel in kernels:
+            assert kernel.stdout.readline() == "ready\n"
+        for number in range(rounds):
+            folders = [tmp_path / f"{number}" / name for name in ("runtime", "data", "rooms")]
+            for kernel in kernels:
+                kernel.stdin.write(" ".join(map(str, folders)) + "\n")
+                kernel.stdin.flush()
+            urls = [kernel.stdout.readline() for kernel in kernels]
+            running = servers_of(folders[2])
+            for pid in running:
+                os.kill(pid, signal.SIGTERM)
+            assert len(set(urls)) == len(running) == 1, (number, urls, running)
+            assert urls[0].startswith("http://127.0.0.1:"), number
+    finally:
+        for kernel in kernels:
+            kernel.communicate()
+
+
+def test_six_kernels_that_race_a_hundred_times_end_with_one_server_each_time(isolated, tmp_path):
+    race(100, isolated, tmp_path)
 
 
 def test_it_stops_when_nobody_has_been_there_for_a_while(own, connect, monkeypatch, wait_until, tmp_path):
