@@ -23,11 +23,11 @@ from partysync_widget.core.store import Store
 def an_ack_comes_before_its_rows(monkeypatch):
     """R2."""
 
-    def parted(room, base, format):
+    def parted(room, base, session):
         whole = room.ledger.delta(base)
         acks = m.Delta(whole.epoch, base, base, acks=whole.acks, results=whole.results)
         rows = m.Delta(whole.epoch, base, whole.version, whole.tables, whole.schema)
-        return [encode(acks, format), encode(rows, format)]
+        return [encode(acks, session.format), encode(rows, session.format)]
 
     monkeypatch.setattr(Room, "_delta", parted)
 
@@ -35,11 +35,11 @@ def an_ack_comes_before_its_rows(monkeypatch):
 def an_ack_comes_after_its_rows(monkeypatch):
     """R2."""
 
-    def parted(room, base, format):
+    def parted(room, base, session):
         whole = room.ledger.delta(base)
         rows = m.Delta(whole.epoch, base, whole.version, whole.tables, whole.schema)
         acks = m.Delta(whole.epoch, whole.version, whole.version, acks=whole.acks, results=whole.results)
-        return [encode(rows, format), encode(acks, format)]
+        return [encode(rows, session.format), encode(acks, session.format)]
 
     monkeypatch.setattr(Room, "_delta", parted)
 
