@@ -12,6 +12,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -432,6 +433,27 @@ def test_a_secret_is_good_for_one_run(user):
         with Stranger(SimpleNamespace(port=port, token=old), path) as stranger:
             assert stranger.status == 403
     assert old != again.said()["token"]
+
+
+@pytest.mark.parametrize("jupyter", ["password"], indirect=True)
+def test_a_link_opens_its_room_at_the_mount_and_nothing_else(jupyter, wait_until):
+    """R13. Without Jupyter's login; and not when it was taken back, or has expired."""
+    said = jupyter.said()
+    with ps.connect("shared", url=said["url"], token=said["token"]) as room:
+        good, revoked, expired = room.share("viewer"), room.share("owner"), room.share("owner", expires=0.01)
+        room.revoke(revoked)
+    wait_until(lambda: time.time() > expired.expires.timestamp())
+
+    with knock(jupyter, f"{MOUNT}/parties/main/shared", {"Authorization": f"Bearer {good.token}"}) as guest:
+        guest.frame(hello("guest"))
+        assert guest.hear()["role"] == "viewer"
+    for path in (f"{MOUNT}/parties/main/another", f"{MOUNT}/health"):
+        with knock(jupyter, path, {"Authorization": f"Bearer {good.token}"}) as guest:
+            assert refused(guest, jupyter, errors={"role"}), (guest.status, guest.body)
+    for token in (revoked.token, expired.token):
+        for path in (f"{MOUNT}/parties/main/shared", f"{MOUNT}/health"):
+            with knock(jupyter, path, {"Authorization": f"Bearer {token}"}) as guest:
+                assert refused(guest, jupyter, errors={"token"}), (guest.status, guest.body)
 
 
 def test_jupyters_authorizer_decides_who_may_write(user):
