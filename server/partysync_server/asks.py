@@ -128,18 +128,15 @@ def _revoke(place: Place, session: Session, who: str) -> list[dict[str, Any]]:
 def _people(place: Place, session: Session, now: float) -> list[dict[str, Any]]:
     """A line for each share with who is here by it, and one for each who is here by none."""
     here = [each for each in place.here() if each.client]
-    by_share = {share.id: [each.peer.name for each in here if each.share == share.id] for share in _shares(place)}
-    lines = [{**_line(share), "here": sorted(by_share[share.id])} for share in _shares(place)]
+    shares = place.access.shares(place.party, place.name)
+    by_share = {share.id: [each.peer.name for each in here if each.share == share.id] for share in shares}
+    lines = [{**_line(share), "here": sorted(by_share[share.id])} for share in shares]
     by_door = Counter((each.peer.name, each.role) for each in here if each.share not in by_share)
     for (name, role), count in by_door.items():
         lines.append({"kind": "server", "name": name, "role": role, "here": [name] * count})
     if session.may("owner"):
         return [{**line, "expired": bool(line.get("expires")) and line["expires"] <= now} for line in lines]
     return [{"name": name, "role": line["role"], "here": [name]} for line in lines for name in line["here"]]
-
-
-def _shares(place: Place) -> list[Share]:
-    return place.access.shares(place.party, place.name)
 
 
 def _line(share: Share) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """
 A visit: how whoever a door has recognised enters a room, is heard there and leaves. On the rooms' event loop.
 
-Doors differ (``app``: the server's token and links; ``mount``: whoever Jupyter knows; ``hub``: whoever a Hub knows);
-what lies behind does not.
+Doors differ (``app``: the server's token and links; ``mount``: also whoever Jupyter knows); what lies behind does not.
 """
 
 from __future__ import annotations
