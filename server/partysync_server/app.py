@@ -2,77 +2,113 @@
 The HTTP side: one WebSocket per room at ``/parties/<party>/<room>``, and who may open it.
 
 Kernels authenticate with ``Authorization: Bearer``: the server's own token, which opens everything, or that of a link,
-which opens one room. A browser has no business here (it talks to its kernel), so a
-handshake that carries what only browsers send is refused; that leaves nothing for a hostile page to ride on, DNS
-rebinding included (reliability research, 4.1).
+which opens one room. A browser has no business here (it talks to its kernel), so a request from a page is refused
+unless that page was allowed, and one that calls us by a name that is not ours is refused as well (``door``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import math
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any
 
+import tornado.httputil
 import tornado.web
 import tornado.websocket
+from tornado.ioloop import IOLoop
+from tornado.websocket import WebSocketProtocol13
 
 from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format
 
+from .door import Door
+from .metrics import exposition
 from .principal import Principal
+from .quotas import Usage
+from .refusal import Refused, explain
 from .rooms import Rooms
 from .visit import (
     PING_SECONDS,
     PONG_SECONDS,
     Admission,
-    Refused,
     Visit,
     admit,
     bearer,
     check_upgrade,
     choose,
-    explain,
     recognise,
 )
 
 log = logging.getLogger("partysync.server")
 
+FIRST_FRAME = 1 << 18  # bytes in a frame before the welcome: a hello is short, and only who has a token sends one
+ENVELOPE = 1 << 16  # bytes of a frame beyond the limit for which there is still a sentence
+REST_SECONDS = 5.0  # at a time, of who is too fast
+
+
+UNKNOWN = "The token is missing or wrong, or it has expired or was taken back. Pass token=…, or set PARTYSYNC_TOKEN."
+
+
+@dataclass
+class House:
+    """What every route needs: the rooms, the secret, who may come in from where, and who has how much."""
+
+    rooms: Rooms
+    token: str
+    door: Door
+    usage: Usage
+    stopping: bool = False
+
 
 class Gate(tornado.web.RequestHandler):
     """What every route passes first. Without a word of its own, a route is the operator's."""
 
+    house: House
     rooms: Rooms
-    token: str
     who: Principal
     for_all = False  # whether it asks by itself what somebody who was recognised may do
 
-    def initialize(self, rooms: Rooms, token: str) -> None:
-        self.rooms = rooms
-        self.token = token
+    def initialize(self, house: House) -> None:
+        self.house = house
+        self.rooms = house.rooms
 
     async def prepare(self) -> None:
-        headers = self.request.headers
-        if "Origin" in headers or "Sec-Fetch-Mode" in headers:
-            raise Refused(403, "browser", "A browser cannot connect to this server directly; use a notebook.")
+        self.set_header("Cache-Control", "no-store")
+        self.house.door.check(self.request.headers, arrived_at(self.request))
         who = await self.recognise()
         if who is None:
-            raise Refused(403, "token", self.unknown)
+            self.house.usage.knock(self.request.remote_ip or "")
+            raise Refused(403, "token", UNKNOWN)
+        if self.house.stopping:
+            raise Refused(503, "storage", "The server is stopping. Try again in a moment.", after=1.0)
         if not (self.for_all or who.operator):
             raise Refused(403, "role", "This is for the operator of the server, who has its own token.")
         self.who = who
 
-    unknown = (
-        "The token is missing or wrong, or it has expired or was taken back. Pass token=…, or set PARTYSYNC_TOKEN."
-    )
-
     async def recognise(self) -> Principal | None:
         """Who asks; None for a stranger."""
-        return recognise(self.rooms, bearer(self.request.headers), self.token)
+        return recognise(self.rooms, bearer(self.request.headers), self.house.token)
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Without the address that was asked for: somebody may have put a token into it."""
+        if not isinstance(value, tornado.web.HTTPError):
+            log.error("%s %s failed", type(self).__name__, self.request.method, exc_info=value)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None))[1]
+        kind = error.kind if isinstance(error, Refused) else str(status_code)
+        self.rooms.counts.refused[kind] += 1
+        about = {"event": "refused", "reason": kind, "status": status_code, "address": self.request.remote_ip}
+        log.info("request refused", extra=about)
         self.set_header("Content-Type", "application/json")
-        _ = self.finish(json.dumps(explain(status_code, kwargs.get("exc_info", (None, None))[1])))
+        if isinstance(error, Refused) and error.after is not None:
+            self.set_header("Retry-After", str(math.ceil(error.after)))
+        _ = self.finish(json.dumps(explain(status_code, error)))
 
 
 class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
@@ -82,15 +118,34 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
     for_all = True
     visit: Visit | None = None
     admission: Admission | None = None
+    counted = False  # among the sessions of its person
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         check_upgrade(self.request.headers.get("Upgrade"))
         hint = self.request.headers.get("X-PartySync-Party", "")
-        self.admission = await admit(self.rooms, self.who, self.path_args[0], self.path_args[1], hint)
-        await super().get(*args, **kwargs)
+        if not self.who.operator:
+            self.house.usage.come(self.who.id)
+            self.counted = True
+        try:
+            self.admission = await admit(
+                self.rooms, self.who, self.path_args[0], self.path_args[1], hint, allow=self._allow
+            )
+            await super().get(*args, **kwargs)
+        finally:
+            if self.ws_connection is None:  # it did not open, and will not close
+                self._gone()
+
+    def _allow(self, new: bool) -> None:  # noqa: FBT001  # whether the room is
+        if not self.who.operator:
+            self.house.usage.open(self.who.id, new=new, rooms=len(self.rooms.places()))
+
+    def _gone(self) -> None:
+        if self.counted:
+            self.counted = False
+            self.house.usage.go(self.who.id)
 
     def check_origin(self, origin: str) -> bool:
-        return False  # never asked: prepare() has refused every Origin
+        return True  # prepare() has refused every page that was not allowed
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         chosen, self.format = choose(subprotocols)
@@ -100,21 +155,47 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         if self.admission is None:
             raise RuntimeError("A socket opens only after get() has found its room.")
         self.set_nodelay(True)
-        self.visit = Visit(self.admission, self.format, SocketWire(self, self.format))
+        self.visit = Visit(self.admission, self.format, WelcomingWire(self, self.format))
         if self.selected_subprotocol is None:
             self.visit.refuse_protocol()
 
-    def on_message(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Hear it. The next frame is read when what this gives is done: so is somebody slowed who is too fast."""
+        size, counts = len(message), self.rooms.counts
+        counts.frames_in += 1
+        counts.bytes_in += size
         if self.visit is not None:
             self.visit.hear(message)
+        pause = 0.0 if self.who.operator else self.house.usage.pause(self.who.id, size)
+        if not pause:
+            return None
+        counts.slowed += pause
+        return self._rest(pause)
+
+    async def _rest(self, pause: float) -> None:
+        """Its pongs wait behind its frames meanwhile. They are not missed, for who sends is there."""
+        connection: Any = self.ws_connection
+        while pause > 0 and connection is not None and not connection.is_closing():
+            connection._received_pong = True  # noqa: SLF001  # Tornado 6.5 and newer
+            connection.last_pong = IOLoop.current().time()  # older ones
+            await asyncio.sleep(min(pause, REST_SECONDS))
+            pause -= REST_SECONDS
+        if connection is not None:
+            connection._received_pong = True  # noqa: SLF001
+
+    def greeted(self) -> None:
+        """It has said hello, and may send what the room's limit allows."""
+        if isinstance(self.ws_connection, WebSocketProtocol13):
+            self.ws_connection.params.max_message_size = self.rooms.limits.frame + ENVELOPE
 
     def on_close(self) -> None:
+        self._gone()
         if self.visit is not None:
             self.visit.leave()
 
     @property
     def max_message_size(self) -> int:
-        return self.rooms.limits.frame + (1 << 16)
+        return FIRST_FRAME
 
 
 class SocketWire:
@@ -135,11 +216,34 @@ class SocketWire:
         self._socket.close()
 
 
+class WelcomingWire(SocketWire):
+    """The first thing a room writes to a session is the welcome, or the reason why not."""
+
+    def __init__(self, socket: RoomSocket, format: Format) -> None:
+        super().__init__(socket, format)
+        self._handler: RoomSocket | None = socket
+
+    async def write(self, frames: list[bytes]) -> None:
+        if self._handler is not None:
+            self._handler.greeted()
+            self._handler = None
+        await super().write(frames)
+
+
 class Health(Gate):
     """Whether the server is there, and which."""
 
     def get(self) -> None:
         self.write(health(self.rooms))
+
+
+class Metrics(Gate):
+    """What the server has done and has, for Prometheus."""
+
+    def get(self) -> None:
+        kind, text = exposition(self.rooms)
+        self.set_header("Content-Type", kind)
+        self.write(text)
 
 
 class Nothing(Gate):
@@ -152,22 +256,32 @@ class Nothing(Gate):
         raise tornado.web.HTTPError(404)
 
 
+def arrived_at(request: tornado.httputil.HTTPServerRequest) -> str:
+    """The address of ours at which a request has arrived; empty if there is none."""
+    stream = getattr(request.connection, "stream", None)
+    try:
+        return str(stream.socket.getsockname()[0]) if stream is not None else ""
+    except (OSError, AttributeError, IndexError):  # it is gone already, or no IP socket
+        return ""
+
+
 def health(rooms: Rooms) -> dict[str, Any]:
     return {"partysync": __version__, "protocol": m.PROTOCOL, "sessions": rooms.sessions()}
 
 
-def make_app(rooms: Rooms, token: str) -> tornado.web.Application:
+def make_app(house: House) -> tornado.web.Application:
     """The routes. Each goes through ``Gate``."""
-    common = {"rooms": rooms, "token": token}
+    common = {"house": house}
     return tornado.web.Application(
         [
             (r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
             (r"/health", Health, common),
+            (r"/metrics", Metrics, common),
         ],
         default_handler_class=Nothing,
         default_handler_args=common,
         websocket_ping_interval=PING_SECONDS,
         websocket_ping_timeout=PONG_SECONDS,
-        websocket_max_message_size=rooms.limits.frame + (1 << 16),
+        websocket_max_message_size=FIRST_FRAME,
         log_function=lambda handler: log.debug("%s %s", handler.get_status(), handler.request.method),
     )

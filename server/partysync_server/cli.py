@@ -12,19 +12,25 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import cast
+from urllib.parse import urlsplit
 
 import tornado
-from traitlets import Bool, Float, Int, List, TraitError, Unicode
+from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode
 from traitlets.config import Application, Config
 
 from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError
 
+from .door import Door
+from .logs import configure
 from .parties import Parties
+from .quotas import Quotas, Usage
 from .runtime import describe, write_private
-from .serving import Serving, data_folder
+from .serving import Listening, Serving, certificate, data_folder
 
+LEAST_TOKEN = 16  # characters
 SAFE_TORNADO = (6, 5)  # older ones have known holes that matter once strangers can connect
 
 
@@ -48,6 +54,18 @@ class ServeApp(Application):
     import_parties = Bool(
         default_value=False, help="Import a party that a kernel names; for your own server only."
     ).tag(config=True)
+    token_file = Unicode("", help="File, readable only by you, that holds the token.").tag(config=True)
+    certfile = Unicode("", help="Certificate chain (PEM): serve with TLS.").tag(config=True)
+    keyfile = Unicode("", help="Its private key (PEM), if it is not in the same file.").tag(config=True)
+    public_url = Unicode("", help="Address that people use, if a proxy stands before this server.").tag(config=True)
+    host = List(Unicode(), help="Names this server is known by, beside its address.").tag(config=True)
+    origin = List(Unicode(), help="Pages that may connect from a browser, as https://name:port.").tag(config=True)
+    sessions_per_person = Int(256, min=0, help="Sessions of one person or link; 0: any number.").tag(config=True)
+    rooms_open = Int(1000, min=0, help="Rooms open at a time; 0: any number.").tag(config=True)
+    rooms_per_person = Int(200, min=0, help="Rooms one person may make; 0: any number.").tag(config=True)
+    frames_per_second = Float(2000.0, min=0.0, help="Of one person, read on in the long run; 0: any.").tag(config=True)
+    bytes_per_second = Float(32e6, min=0.0, help="Likewise.").tag(config=True)
+    log_style = Enum(["text", "json"], "text", help="Lines for people, or one JSON object each.").tag(config=True)
     runtime_file = Unicode("", help="File, readable only by you, to write address and token into.").tag(config=True)
 
     aliases = {  # noqa: RUF012  # traitlets reads a plain dict
@@ -60,6 +78,18 @@ class ServeApp(Application):
         "idle-exit": "ServeApp.idle_exit",
         "frame-limit": "ServeApp.frame_limit",
         "runtime-file": "ServeApp.runtime_file",
+        "token-file": "ServeApp.token_file",
+        "certfile": "ServeApp.certfile",
+        "keyfile": "ServeApp.keyfile",
+        "public-url": "ServeApp.public_url",
+        "host": "ServeApp.host",
+        "origin": "ServeApp.origin",
+        "sessions-per-person": "ServeApp.sessions_per_person",
+        "rooms-open": "ServeApp.rooms_open",
+        "rooms-per-person": "ServeApp.rooms_per_person",
+        "frames-per-second": "ServeApp.frames_per_second",
+        "bytes-per-second": "ServeApp.bytes_per_second",
+        "log-style": "ServeApp.log_style",
         "log-level": "Application.log_level",
     }
 
@@ -81,8 +111,16 @@ class ServeApp(Application):
                 loop.add_signal_handler(number, stop.set)
         limits = m.Limits(frame=self.frame_limit, mutations=256)
         parties = self._parties()
+        self._read_token()
+        configure(cast("int | str", self.log_level), self.log_style, [self.token], sys.stderr)
         serving = Serving(
-            folder, parties, ip=self.ip, port=self.port, token=self.token, limits=limits, idle=self.idle_room
+            folder,
+            parties,
+            at=self._listening(),
+            token=self.token,
+            limits=limits,
+            idle=self.idle_room,
+            usage=Usage(self._quotas()),
         )
         try:
             self._announce(serving, folder)
@@ -110,6 +148,48 @@ class ServeApp(Application):
         for path in self.party:
             parties.load(path)
         return parties
+
+    def _read_token(self) -> None:
+        if not self.token_file:
+            return
+        path = Path(self.token_file)
+        try:
+            status, text = path.stat(), path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise PartySyncError(f"Cannot read --token-file {path}: {why}.") from None
+        if os.name == "posix" and status.st_mode & 0o007:
+            raise PartySyncError(f"Everybody on this machine may read --token-file {path}. Type `chmod 600 {path}`.")
+        if len(text) < LEAST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
+            raise PartySyncError(
+                f"--token-file {path} holds no token: one line of at least {LEAST_TOKEN} letters and digits. "
+                f"Type `openssl rand -hex 32 > {path}`."
+            )
+        self.token = text
+
+    def _listening(self) -> Listening:
+        hosts = list(self.host)
+        public = self.public_url.rstrip("/")
+        if public:
+            parts = urlsplit(public)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise PartySyncError(
+                    f"--public-url {public!r} is not an address. Write it as https://rooms.example.org."
+                )
+            hosts.append(parts.hostname)
+        tls = certificate(self.certfile, self.keyfile)
+        return Listening(self.ip, self.port, tls, public, Door(hosts, self.origin))
+
+    def _quotas(self) -> Quotas:
+        return Quotas(
+            frames=self.frames_per_second,
+            frames_burst=2 * self.frames_per_second,
+            bytes=self.bytes_per_second,
+            bytes_burst=2 * self.bytes_per_second,
+            sessions=self.sessions_per_person,
+            rooms_made=self.rooms_per_person,
+            rooms_open=self.rooms_open,
+        )
 
     def _check_exposure(self) -> None:
         try:

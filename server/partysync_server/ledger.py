@@ -78,6 +78,7 @@ class Ledger:
                 self._connection.close()
                 raise
         self._closed = False
+        self.rejected = 0  # mutations, since it was opened
         self._authors = Authors()
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
@@ -172,6 +173,7 @@ class Ledger:
             except MutationRejected as error:
                 self.store.undo("mutation")
                 result.code, result.message = error.code, error.message
+                self.rejected += 1
             if not self._connection.in_transaction:  # SQL of the party's own has ended it, and what came before with it
                 raise StorageFailed(f"The transaction was gone after {mutation.name}.")
             self.store.release("mutation")

@@ -24,17 +24,16 @@ from partysync_widget.core.codec import Format
 from .app import SocketWire, health
 from .hosting import Hosting
 from .principal import OPERATOR, Principal
+from .refusal import Refused, explain
 from .visit import (
     PING_SECONDS,
     PONG_SECONDS,
     Admission,
-    Refused,
     Visit,
     admit,
     bearer,
     check_upgrade,
     choose,
-    explain,
     recognise,
 )
 

@@ -27,6 +27,7 @@ from partysync_widget.core.roles import article
 
 from .access import Access, Standing
 from .asks import MOST_ASKED, answer
+from .counts import Counts
 from .ledger import Ledger
 from .room import Room
 from .session import Session
@@ -51,11 +52,12 @@ class Wire(Protocol):
 class OpenRoom:
     """One room with its file open, and the task that drives it."""
 
-    def __init__(self, room: Room, name: str, access: Access, reopen: Callable[[str], Ledger]) -> None:
+    def __init__(self, room: Room, name: str, access: Access, reopen: Callable[[str], Ledger], counts: Counts) -> None:
         self.room = room
         self.party = room.party.name
         self.name = name
         self.access = access
+        self.counts = counts
         self.wires: dict[Session, Wire] = {}
         self.empty_since = time.monotonic()
         self.broken = ""  # why the room cannot go on
@@ -70,6 +72,7 @@ class OpenRoom:
 
     def join(self, session: Session, wire: Wire) -> None:
         self.wires[session] = wire
+        self.counts.sessions += 1
         self.room.join(session)
         if not session.principal.operator:  # it may have lost its access on the way from the door to here
             self._later(self.reconsider([session]))
@@ -174,6 +177,7 @@ class OpenRoom:
             try:
                 await self._turn()
             except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
+                self.counts.failures += 1
                 log.exception("room %s: %s turn failed", self.room.ledger.path.name, attempt)
                 reason = str(error) if isinstance(error, PartySyncError) else MISTAKE
                 try:
@@ -187,11 +191,16 @@ class OpenRoom:
 
     async def _turn(self) -> None:
         self._deciding = True
+        ledger, began = self.room.ledger, time.perf_counter()
+        version, rejected = ledger.version, ledger.rejected
         try:
             await asyncio.to_thread(self._decide)
             self.room.published()
         finally:
             self._deciding = False
+        self.counts.turns.add(time.perf_counter() - began)
+        self.counts.rejected += ledger.rejected - rejected
+        self.counts.accepted += ledger.version - version - (ledger.rejected - rejected)  # each takes one version (R1)
 
     def _decide(self) -> None:
         """In a worker thread."""

@@ -130,6 +130,11 @@ class Room:
         """Whether there is anything to decide."""
         return bool(self._queue)
 
+    @property
+    def queued(self) -> int:
+        """How many mutations wait."""
+        return len(self._queue)
+
     def turn(self, time_is_up: Callable[[], bool] = lambda: False) -> None:
         """Decide what has gathered, in one open transaction, at most so many and for so long.
 

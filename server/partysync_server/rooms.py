@@ -15,6 +15,7 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.party import Party
 
 from .access import Access, Standing
+from .counts import Counts
 from .ledger import Ledger
 from .open_room import OpenRoom
 from .parties import Parties
@@ -31,6 +32,7 @@ class Rooms:
         self.access = access
         self.limits = limits
         self.idle = idle  # seconds an empty room stays open
+        self.counts = Counts()
         self._open: dict[Path, OpenRoom] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
 
@@ -46,7 +48,7 @@ class Rooms:
                 epoch = secrets.token_hex(8)
                 ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
                 room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
-                found = OpenRoom(room, name, self.access, lambda epoch: Ledger(path, party, epoch))
+                found = OpenRoom(room, name, self.access, lambda epoch: Ledger(path, party, epoch), self.counts)
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found
@@ -78,6 +80,13 @@ class Rooms:
         """Where a room's file is. No character of the name reaches the path unless it is harmless (R13)."""
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "room"
         return self.folder / party.name / f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.db"
+
+    def is_open(self, party: type[Party], name: str) -> bool:
+        return self.path(party, name) in self._open
+
+    def places(self) -> list[OpenRoom]:
+        """Those that are open."""
+        return list(self._open.values())
 
     def sessions(self) -> int:
         return sum(len(each.wires) for each in self._open.values())

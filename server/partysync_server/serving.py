@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import os
 import secrets
+import ssl
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_data_dir
@@ -21,10 +23,13 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
-from .app import make_app
+from .app import House, make_app
+from .door import Door
 from .parties import Parties
+from .quotas import Usage
 from .rooms import Rooms
 
+QUIET_SECONDS = 30.0  # that a connection may wait before its request is there as a whole
 TEND_SECONDS = 1.0  # between looks for rooms that nobody is in
 
 
@@ -38,6 +43,35 @@ def data_folder(given: str, *, option: str) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Listening:
+    """At which address, and to whom. ``public`` is the address that people outside use, if it is another one."""
+
+    ip: str = "127.0.0.1"
+    port: int = 0
+    tls: ssl.SSLContext | None = None
+    public: str = ""
+    door: Door = field(default_factory=Door)
+
+
+def certificate(certfile: str, keyfile: str) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with that certificate; None if none was named."""
+    if not certfile and not keyfile:
+        return None
+    if not certfile:
+        raise PartySyncError(f"--keyfile {keyfile} needs the certificate that goes with it: add --certfile.")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certfile, keyfile or None)
+    except (OSError, ssl.SSLError) as error:
+        why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        where = f"--certfile {certfile}" + (f" and --keyfile {keyfile}" if keyfile else "")
+        raise PartySyncError(
+            f"Cannot serve with {where}: {why}. Both are PEM files that this user can read, and belong together."
+        ) from None
+    return context
+
+
 class Serving:
     """See the module. Raises StorageFailed, with the owner, if another server has the folder."""
 
@@ -46,12 +80,13 @@ class Serving:
         folder: Path,
         parties: Parties,
         *,
-        ip: str = "127.0.0.1",
-        port: int = 0,
+        at: Listening | None = None,
         token: str = "",
         limits: m.Limits,
         idle: float,
+        usage: Usage | None = None,
     ) -> None:
+        at = at or Listening()
         self.token = token or secrets.token_urlsafe(32)
         self._claim = Claim(
             folder / "server.lock",
@@ -65,15 +100,23 @@ class Serving:
             raise
         self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle)
         try:
-            sockets = bind_sockets(port, ip)
+            sockets = bind_sockets(at.port, at.ip)
         except (OSError, OverflowError) as error:
             access.close()
             self._claim.release()
             why = getattr(error, "strerror", None) or error
-            raise PartySyncError(f"Cannot listen on {ip}:{port}: {why}. Use another --port.") from None
-        self._server = HTTPServer(make_app(self.rooms, self.token), max_header_size=1 << 14, max_body_size=1 << 16)
+            raise PartySyncError(f"Cannot listen on {at.ip}:{at.port}: {why}. Use another --port.") from None
+        self.house = House(self.rooms, self.token, at.door, usage or Usage())
+        self._server = HTTPServer(
+            make_app(self.house),
+            ssl_options=at.tls,
+            max_header_size=1 << 14,
+            max_body_size=1 << 16,
+            idle_connection_timeout=QUIET_SECONDS,  # also for a head or a handshake that does not come
+        )
         self._server.add_sockets(sockets)
-        self.url = f"http://{ip}:{sockets[0].getsockname()[1]}"
+        host = f"[{at.ip}]" if ":" in at.ip else at.ip
+        self.url = at.public or f"{'https' if at.tls else 'http'}://{host}:{sockets[0].getsockname()[1]}"
 
     async def tend(self, stop: asyncio.Event) -> bool:
         """Wait a while and close the rooms that are empty; whether it goes on."""
@@ -87,6 +130,7 @@ class Serving:
         """Say goodbye, close the rooms, let go of the folder."""
         try:
             self._server.stop()
+            self.house.stopping = True
             await self.rooms.close(m.Bye("The server is stopping.", 0.5))
             await self._server.close_all_connections()
             self.rooms.access.close()

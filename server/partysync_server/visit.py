@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import tornado.httputil
-import tornado.web
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import SUBPROTOCOLS, Format, decode_up
@@ -21,33 +21,12 @@ from partysync_widget.core.party import Party
 from .access import Standing
 from .open_room import OpenRoom, Wire
 from .principal import OPERATOR, Principal
+from .refusal import Refused
 from .rooms import Rooms
 from .session import Session
 
 PING_SECONDS, PONG_SECONDS = 20, 20  # a peer that answers no ping for so long is gone
 MAX_ROOM_NAME = 200
-SENTENCES = {
-    400: "This request cannot be read.",
-    404: "There is nothing here.",
-    405: "This address takes no such request.",
-    500: "The room server made a mistake; its log has the details.",
-}
-
-
-class Refused(tornado.web.HTTPError):
-    """A request that is refused, with a sentence for the person at the other end."""
-
-    def __init__(self, status: int, kind: str, message: str) -> None:
-        super().__init__(status, reason=kind)
-        self.kind = kind
-        self.message = message
-
-
-def explain(status: int, error: object) -> dict[str, str]:
-    """The body of an answer that is no success."""
-    if isinstance(error, Refused):
-        return {"error": error.kind, "message": error.message}
-    return {"error": "error", "message": SENTENCES.get(status, SENTENCES[500])}
 
 
 def check_upgrade(upgrade: str | None) -> None:
@@ -85,13 +64,26 @@ class Admission:
     standing: Standing
 
 
-async def admit(rooms: Rooms, who: Principal, wanted: str, name: str, hint: str = "") -> Admission:
-    """Into the room, which is opened, or made. Raises Refused, and then nothing was opened or made."""
+async def admit(
+    rooms: Rooms,
+    who: Principal,
+    wanted: str,
+    name: str,
+    hint: str = "",
+    *,
+    allow: Callable[[bool], None] = lambda _new: None,
+) -> Admission:
+    """Into the room, which is opened, or made. Raises Refused, and then nothing was opened or made.
+
+    ``allow`` is called with whether the room is new, if it is not open yet; it may raise as well.
+    """
     party = _party(rooms, wanted, hint if who.operator else "")
     if not name.isprintable() or not 0 < len(name) <= MAX_ROOM_NAME:
         text = f"A room's name is 1 to {MAX_ROOM_NAME} printable characters, not {name!r:.80}."
         raise Refused(404, "bad-room-name", text)
     try:
+        if not rooms.is_open(party, name):
+            allow(who.makes and not rooms.path(party, name).exists())
         standing = await rooms.standing(who, party, name)
         if not standing.role:
             raise Refused(403, "role", _not_yours(who, name))

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from partysync_server.app import make_app
+from partysync_server.app import House, make_app
+from partysync_server.door import Door
+from partysync_server.quotas import Usage
 from partysync_widget.core import messages as m
 from tests.server.stranger import Stranger, hello, sentence
 
@@ -14,6 +16,7 @@ from tests.server.stranger import Stranger, hello, sentence
 ADDRESSES = {
     r"/parties/([^/]+)/([^/]+)": "/parties/main/{room}",
     r"/health": "/health",
+    r"/metrics": "/metrics",
     "anything else": "/nothing",
 }
 CREDENTIALS = ("none", "empty", "wrong", "revoked", "expired")
@@ -45,7 +48,7 @@ def ask(server, address, token, **how):
 
 
 def test_every_route_has_a_row():
-    rules = make_app(SimpleNamespace(limits=m.Limits(1, 1)), "token").wildcard_router.rules
+    rules = make_app(House(SimpleNamespace(limits=m.Limits(1, 1)), "token", Door(), Usage())).wildcard_router.rules
 
     assert {rule.matcher.regex.pattern.rstrip("$") for rule in rules} == set(ADDRESSES) - {"anything else"}
 
