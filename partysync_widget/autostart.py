@@ -104,7 +104,7 @@ def start(deadline: float) -> Server:
 def _lock_file() -> Path:
     path = runtime_file().with_suffix(".lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise NotConnected(
             f"No room server can be started: {path.parent} cannot be made ({error.strerror}). "

@@ -19,9 +19,12 @@ import urllib.request
 import pytest
 
 import partysync_widget as ps
+from tests.sentinel import SENTINEL, pytest_runtest_makereport, pytest_sessionfinish
+
+__all__ = ["pytest_runtest_makereport", "pytest_sessionfinish"]
 
 SECONDS = 8.0  # to wait for anything, at most: less than the 10 after which a ping would mend what hangs
-TOKEN = "a-token-that-no-log-may-hold"
+TOKEN = SENTINEL
 PORTS = range(15_000, 30_000)  # below those that systems give away by themselves, so a killed server's port stays free
 
 OURS = (

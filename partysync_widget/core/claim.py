@@ -2,7 +2,7 @@
 A claim: a file that one process holds until it ends, however it ends.
 
 The lock is SQLite's own on an empty database, so it works wherever SQLite does, and goes with the process (kill -9
-included). Beside it stands who holds it, for the sentence that the next one gets.
+included). Beside it stands who holds it, for the sentence that the next one gets. Both files are their owner's alone.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class Claim:
             raise StorageFailed(f"{what} cannot be used: no file can be written at {path}. Use another.") from None
         try:
             self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            with contextlib.suppress(OSError):  # a file of somebody else's, who may lend it
+                path.chmod(0o600)  # by its path: to open and close it would end a lock that this process has on it
             self._connection.execute("BEGIN EXCLUSIVE")
         except apsw.BusyError:
             self._connection.close()
@@ -38,7 +40,9 @@ class Claim:
             self._connection.close()
             raise StorageFailed(f"{what} cannot be used: {error}. Free some space, or use another.") from None
         with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
-            self._note.write_text(who)
+            self._note.unlink(missing_ok=True)
+            with os.fdopen(os.open(self._note, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as note:
+                note.write(who)
 
     def _holder(self) -> str:
         try:

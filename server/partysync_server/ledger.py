@@ -316,7 +316,8 @@ class Ledger:
 
 def _create_private(path: Path) -> None:
     """An empty file that only its owner can read, whose name survives power loss."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for parent in (path.parent.parent, path.parent):  # one by one: the mode is for the last one made only
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)

@@ -30,7 +30,7 @@ def describe(url: str, token: str, folder: Path) -> dict[str, Any]:
 
 def write_private(path: Path, content: dict[str, Any]) -> None:
     """A JSON file that only its owner can read, there as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(f".{os.getpid()}")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
