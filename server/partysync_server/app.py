@@ -158,11 +158,14 @@ def health(rooms: Rooms) -> dict[str, Any]:
 
 def make_app(rooms: Rooms, token: str) -> tornado.web.Application:
     """The routes. Each goes through ``Gate``."""
+    from .operating import ROUTES  # noqa: PLC0415  # it is made of Gate, which is here
+
     common = {"rooms": rooms, "token": token}
     return tornado.web.Application(
         [
             (r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
             (r"/health", Health, common),
+            *((path, route, common) for path, route in ROUTES),
         ],
         default_handler_class=Nothing,
         default_handler_args=common,

@@ -14,6 +14,8 @@ from tests.server.stranger import Stranger, hello, sentence
 ADDRESSES = {
     r"/parties/([^/]+)/([^/]+)": "/parties/main/{room}",
     r"/health": "/health",
+    r"/rooms": "/rooms",
+    r"/rooms/([^/]+)/([^/]+)/(backup|restore|delete)": "/rooms/main/{room}/delete",
     "anything else": "/nothing",
 }
 CREDENTIALS = ("none", "empty", "wrong", "revoked", "expired")
