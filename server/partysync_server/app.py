@@ -137,7 +137,7 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
 
     def _allow(self, new: bool) -> None:  # noqa: FBT001  # whether the room is
         if not self.who.operator:
-            self.house.usage.open(self.who.id, new=new, rooms=len(self.rooms.places()))
+            self.house.usage.open(self.who.id, new=new, rooms=len(self.rooms.places))
 
     def _gone(self) -> None:
         if self.counted:
@@ -271,12 +271,15 @@ def health(rooms: Rooms) -> dict[str, Any]:
 
 def make_app(house: House) -> tornado.web.Application:
     """The routes. Each goes through ``Gate``."""
+    from .operating import ROUTES  # noqa: PLC0415  # it is made of Gate, which is here
+
     common = {"house": house}
     return tornado.web.Application(
         [
             (r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
             (r"/health", Health, common),
             (r"/metrics", Metrics, common),
+            *((path, route, common) for path, route in ROUTES),
         ],
         default_handler_class=Nothing,
         default_handler_args=common,

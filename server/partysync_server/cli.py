@@ -227,6 +227,7 @@ class PartySyncApp(Application):
     version = __version__
     subcommands = {  # noqa: RUF012  # traitlets reads a plain dict; the name is imported when it is called
         "serve": (ServeApp, "Serve rooms."),
+        "rooms": ("partysync_server.rooms_cli.RoomsApp", "List, back up, restore and delete rooms."),
         "where": ("partysync_widget.where.WhereApp", "Say which server a kernel here would find, and why."),
     }
 

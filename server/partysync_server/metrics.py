@@ -48,7 +48,7 @@ class Collector:
         """Every family, once."""
         from prometheus_client import core as p  # noqa: PLC0415  # optional
 
-        counts, places = self._rooms.counts, self._rooms.places()
+        counts, places = self._rooms.counts, self._rooms.places.values()
         build = p.InfoMetricFamily("partysync_build", "Versions that this server is made of.")
         versions = {"version": __version__, "protocol": str(m.PROTOCOL), "tornado": tornado.version}
         build.add_metric([], {**versions, "sqlite": apsw.sqlite_lib_version()})

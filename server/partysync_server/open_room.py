@@ -18,8 +18,9 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError, StorageFailed
@@ -35,9 +36,13 @@ from .session import Session
 log = logging.getLogger("partysync.server")
 
 TURN_SECONDS = 0.008  # after so long a turn is committed with what it has
+CLOSED = "The room was closed meanwhile. Try again."
 GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
 MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
 WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
+
+T = TypeVar("T")
+Errand = tuple[Callable[[Ledger], Any], asyncio.Future[Any]]
 
 
 class Wire(Protocol):
@@ -61,6 +66,8 @@ class OpenRoom:
         self.wires: dict[Session, Wire] = {}
         self.empty_since = time.monotonic()
         self.broken = ""  # why the room cannot go on
+        self.held = 0  # by those who need it open and are no session
+        self._errands: deque[Errand] = deque()
         self._reopen = reopen
         self._writing: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,6 +81,10 @@ class OpenRoom:
         self.wires[session] = wire
         self.counts.sessions += 1
         self.room.join(session)
+        if self._closing:  # while it was on the way from the door to here; next time it finds what there is then
+            session.end(m.Bye(CLOSED, 0.2))
+            self._pump(session)
+            return
         if not session.principal.operator:  # it may have lost its access on the way from the door to here
             self._later(self.reconsider([session]))
 
@@ -145,6 +156,16 @@ class OpenRoom:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def between(self, work: Callable[[Ledger], T]) -> T:
+        """Run ``work`` on the ledger, in a worker thread and between two turns: a short piece, for the room waits."""
+        if self._closing or self.broken:
+            raise StorageFailed(self.broken or CLOSED)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._errands.append((work, done))
+        self._work.set()
+        result: T = await done
+        return result
+
     # --- driving --------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
@@ -167,8 +188,27 @@ class OpenRoom:
             if self.room.waiting:
                 await self._turn_or_break()
                 self._pump_all()
-            if self.room.waiting or self._closing:
+            if self._errands and not self._closing:
+                await self._run_errand(*self._errands.popleft())
+                self._pump_all()
+            if self.room.waiting or self._closing or self._errands:
                 self._work.set()
+        for _, done in self._errands:
+            if not done.done():
+                done.set_exception(StorageFailed(self.broken or CLOSED))
+
+    async def _run_errand(self, work: Callable[[Ledger], Any], done: asyncio.Future[Any]) -> None:
+        self._deciding = True
+        try:
+            result = await asyncio.to_thread(work, self.room.ledger)
+        except Exception as error:  # noqa: BLE001  # it is raised where it was asked for
+            if not done.done():
+                done.set_exception(error)
+        else:
+            if not done.done():
+                done.set_result(result)
+        finally:
+            self._deciding = False
 
     async def _turn_or_break(self) -> None:
         """One turn. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
@@ -266,7 +306,7 @@ class OpenRoom:
         else:
             self._pump(session)
 
-    async def close(self, bye: m.Bye) -> None:
+    async def close(self, bye: m.Bye | m.Error) -> None:
         """Decide what is queued and tell it, say goodbye, fold the log, let go of the file."""
         self._closing = True
         self._work.set()

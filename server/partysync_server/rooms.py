@@ -5,10 +5,12 @@ Rooms that are open: each is opened when somebody comes, and closed when nobody 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import secrets
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from partysync_widget.core import messages as m
@@ -21,6 +23,12 @@ from .open_room import OpenRoom
 from .parties import Parties
 from .principal import Principal
 from .room import Room
+
+
+def room_path(folder: Path, party: str, name: str) -> Path:
+    """Where a room's file is. No character of the name reaches the path unless it is harmless (R13)."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "room"
+    return folder / party / f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.db"
 
 
 class Rooms:
@@ -39,11 +47,8 @@ class Rooms:
     async def open(self, party: type[Party], name: str) -> OpenRoom:
         """The room, its file opened or made. Raises StorageFailed."""
         path = self.path(party, name)
-        async with self._locks.setdefault(path, asyncio.Lock()):
-            found = self._open.get(path)
-            if found is not None and found.broken:
-                await self._close(path, m.Bye(found.broken))
-                found = None
+        async with self.alone_with(path) as there:
+            found = there
             if found is None:
                 epoch = secrets.token_hex(8)
                 ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
@@ -52,6 +57,16 @@ class Rooms:
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found
+
+    @contextlib.asynccontextmanager
+    async def alone_with(self, path: Path) -> AsyncIterator[OpenRoom | None]:
+        """The room that is open there, if one is; meanwhile nobody else opens or closes it."""
+        async with self._locks.setdefault(path, asyncio.Lock()):
+            found = self._open.get(path)
+            if found is not None and found.broken:
+                await self.shut(path, m.Bye(found.broken))
+                found = None
+            yield found
 
     async def standing(self, who: Principal, party: type[Party], name: str) -> Standing:
         """What ``who`` may do in a room. Whoever may make rooms becomes the owner of one that is not there."""
@@ -77,16 +92,16 @@ class Rooms:
             await each.expire(time.time())
 
     def path(self, party: type[Party], name: str) -> Path:
-        """Where a room's file is. No character of the name reaches the path unless it is harmless (R13)."""
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "room"
-        return self.folder / party.name / f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.db"
+        """Where a room's file is."""
+        return room_path(self.folder, party.name, name)
+
+    @property
+    def places(self) -> dict[Path, OpenRoom]:
+        """Those that are open."""
+        return self._open
 
     def is_open(self, party: type[Party], name: str) -> bool:
         return self.path(party, name) in self._open
-
-    def places(self) -> list[OpenRoom]:
-        """Those that are open."""
-        return list(self._open.values())
 
     def sessions(self) -> int:
         return sum(len(each.wires) for each in self._open.values())
@@ -96,13 +111,18 @@ class Rooms:
         now = time.monotonic()
         for path, each in list(self._open.items()):
             async with self._locks[path]:
-                if not each.wires and now - each.empty_since > self.idle and self._open.get(path) is each:
-                    await self._close(path, m.Bye("This room was empty."))
+                if (
+                    not (each.wires or each.held)
+                    and now - each.empty_since > self.idle
+                    and self._open.get(path) is each
+                ):
+                    await self.shut(path, m.Bye("This room was empty."))
 
-    async def _close(self, path: Path, bye: m.Bye) -> None:
+    async def shut(self, path: Path, bye: m.Bye | m.Error) -> None:
+        """Close an open room, whoever is in it."""
         await self._open.pop(path).close(bye)
 
     async def close(self, bye: m.Bye) -> None:
         """Close all of them."""
         for path in list(self._open):
-            await self._close(path, bye)
+            await self.shut(path, bye)

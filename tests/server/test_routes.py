@@ -17,6 +17,8 @@ ADDRESSES = {
     r"/parties/([^/]+)/([^/]+)": "/parties/main/{room}",
     r"/health": "/health",
     r"/metrics": "/metrics",
+    r"/rooms": "/rooms",
+    r"/rooms/([^/]+)/([^/]+)/(backup|restore|delete)": "/rooms/main/{room}/delete",
     "anything else": "/nothing",
 }
 CREDENTIALS = ("none", "empty", "wrong", "revoked", "expired")
