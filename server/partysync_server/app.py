@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import tornado.web
@@ -38,6 +41,22 @@ from .visit import (
 
 log = logging.getLogger("partysync.server")
 
+Introducer = Callable[[str], Awaitable[Principal | None]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where in another server's address space the routes lie, and who knows the people there.
+
+    ``introducer`` is asked whose a token is that is none of ours; it says None for a stranger, or raises Refused.
+    """
+
+    prefix: str = ""
+    introducer: Introducer | None = None
+
+
+ALONE = Site()
+
 
 class Gate(tornado.web.RequestHandler):
     """What every route passes first. Without a word of its own, a route is the operator's."""
@@ -47,9 +66,10 @@ class Gate(tornado.web.RequestHandler):
     who: Principal
     for_all = False  # whether it asks by itself what somebody who was recognised may do
 
-    def initialize(self, rooms: Rooms, token: str) -> None:
+    def initialize(self, rooms: Rooms, token: str, introducer: Introducer | None = None) -> None:
         self.rooms = rooms
         self.token = token
+        self.introducer = introducer
 
     async def prepare(self) -> None:
         headers = self.request.headers
@@ -68,7 +88,11 @@ class Gate(tornado.web.RequestHandler):
 
     async def recognise(self) -> Principal | None:
         """Who asks; None for a stranger."""
-        return recognise(self.rooms, bearer(self.request.headers), self.token)
+        shown = bearer(self.request.headers)
+        who = recognise(self.rooms, shown, self.token)
+        if who is None and shown and self.introducer is not None:
+            who = await self.introducer(shown)
+        return who
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "application/json")
@@ -156,13 +180,14 @@ def health(rooms: Rooms) -> dict[str, Any]:
     return {"partysync": __version__, "protocol": m.PROTOCOL, "sessions": rooms.sessions()}
 
 
-def make_app(rooms: Rooms, token: str) -> tornado.web.Application:
+def make_app(rooms: Rooms, token: str, site: Site = ALONE) -> tornado.web.Application:
     """The routes. Each goes through ``Gate``."""
-    common = {"rooms": rooms, "token": token}
+    common = {"rooms": rooms, "token": token, "introducer": site.introducer}
+    below = re.escape(site.prefix)
     return tornado.web.Application(
         [
-            (r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
-            (r"/health", Health, common),
+            (below + r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
+            (below + r"/health", Health, common),
         ],
         default_handler_class=Nothing,
         default_handler_args=common,

@@ -34,6 +34,7 @@ class ServeApp(Application):
     name = "partysync-serve"
     description = "Serve rooms: `partysync serve --data DIR --port N --token T --party module:Class`."
     version = __version__
+    again = "Stop that server and type its `partysync serve --party module:Class` again."  # for a party's new schema
 
     data = Unicode(os.environ.get("PARTYSYNC_DATA", ""), help="Folder of the rooms' files.").tag(config=True)
     ip = Unicode("127.0.0.1", help="Address to listen on.").tag(config=True)
@@ -80,16 +81,18 @@ class ServeApp(Application):
             with contextlib.suppress(NotImplementedError):  # Windows
                 loop.add_signal_handler(number, stop.set)
         limits = m.Limits(frame=self.frame_limit, mutations=256)
-        parties = self._parties()
-        serving = Serving(
-            folder, parties, ip=self.ip, port=self.port, token=self.token, limits=limits, idle=self.idle_room
-        )
+        serving = self._open(folder, self._parties(), limits)
         try:
             self._announce(serving, folder)
             await self._until_stopped(stop, serving)
         finally:
             self._withdraw()
             await serving.end()
+
+    def _open(self, folder: Path, parties: Parties, limits: m.Limits) -> Serving:
+        return Serving(
+            folder, parties, ip=self.ip, port=self.port, token=self.token, limits=limits, idle=self.idle_room
+        )
 
     async def _until_stopped(self, stop: asyncio.Event, serving: Serving) -> None:
         occupied = time.monotonic()
@@ -104,7 +107,7 @@ class ServeApp(Application):
         again = (
             f"End it with `kill {os.getpid()}`; the next connect() starts it anew."
             if self.import_parties
-            else "Stop that server and type its `partysync serve --party module:Class` again."
+            else self.again
         )
         parties = Parties(imports=self.import_parties, restart=again)
         for path in self.party:
@@ -147,6 +150,7 @@ class PartySyncApp(Application):
     version = __version__
     subcommands = {  # noqa: RUF012  # traitlets reads a plain dict; the name is imported when it is called
         "serve": (ServeApp, "Serve rooms."),
+        "hub": ("partysync_server.hub.HubApp", "Serve rooms as a service of a JupyterHub."),
         "where": ("partysync_widget.where.WhereApp", "Say which server a kernel here would find, and why."),
     }
 

@@ -21,7 +21,7 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
-from .app import make_app
+from .app import ALONE, Site, make_app
 from .parties import Parties
 from .rooms import Rooms
 
@@ -51,6 +51,7 @@ class Serving:
         token: str = "",
         limits: m.Limits,
         idle: float,
+        site: Site = ALONE,
     ) -> None:
         self.token = token or secrets.token_urlsafe(32)
         self._claim = Claim(
@@ -71,9 +72,10 @@ class Serving:
             self._claim.release()
             why = getattr(error, "strerror", None) or error
             raise PartySyncError(f"Cannot listen on {ip}:{port}: {why}. Use another --port.") from None
-        self._server = HTTPServer(make_app(self.rooms, self.token), max_header_size=1 << 14, max_body_size=1 << 16)
+        app = make_app(self.rooms, self.token, site)
+        self._server = HTTPServer(app, max_header_size=1 << 14, max_body_size=1 << 16)
         self._server.add_sockets(sockets)
-        self.url = f"http://{ip}:{sockets[0].getsockname()[1]}"
+        self.url = f"http://{ip}:{sockets[0].getsockname()[1]}{site.prefix}"
 
     async def tend(self, stop: asyncio.Event) -> bool:
         """Wait a while and close the rooms that are empty; whether it goes on."""
