@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tornado.web
-from jupyterhub.services.auth import HubAuth  # type: ignore[import-untyped]  # it says nothing of its types
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError
@@ -26,6 +25,13 @@ from .parties import Parties
 from .principal import Principal
 from .serving import Serving
 from .visit import Refused
+
+try:
+    from jupyterhub.services.auth import HubAuth  # type: ignore[import-untyped]  # it says nothing of its types
+except ImportError:
+    raise PartySyncError(
+        'JupyterHub is not installed where `partysync hub` runs. Type `pip install "partysync-widget[hub]"` there.'
+    ) from None
 
 REMEMBER_SECONDS = 60  # for so long the Hub's word on a token holds
 NEEDED = (

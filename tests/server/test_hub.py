@@ -1,7 +1,11 @@
 """Rooms as a service of a real JupyterHub: who comes, what is shared with them, and who is kept out (R13)."""
 
+import itertools
 import json
 import os
+import re
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -11,7 +15,7 @@ import partysync_widget as ps
 from partysync_server.app import Site, make_app
 from partysync_widget.core import messages as m
 from tests import hubs
-from tests.conftest import home
+from tests.conftest import free_port, home
 from tests.server.stranger import Stranger, hello, sentence
 
 pytestmark = [
@@ -200,3 +204,55 @@ def test_the_log_holds_no_token(hub, tokens, bad):
     for token in (*tokens.values(), *bad.values()):
         assert token in ("", "wrong") or token not in hub.log
     assert "Traceback" not in hub.log
+
+
+# --- what it cannot begin with ----------------------------------------------------------------------------------------
+
+GIVEN = {
+    "JUPYTERHUB_SERVICE_NAME": "partysync",
+    "JUPYTERHUB_SERVICE_PREFIX": f"{PREFIX}/",
+    "JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:1",
+    "JUPYTERHUB_API_TOKEN": "secret-of-the-service",
+    "JUPYTERHUB_API_URL": "http://127.0.0.1:1/hub/api",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        *(({name: ""}, rf"{name} is not set. Put into jupyterhub_config.py: .*docs/hub.md") for name in GIVEN),
+        ({"JUPYTERHUB_SERVICE_URL": "https://127.0.0.1:1"}, r"url is 'https://127.0.0.1:1'.*http://address:port"),
+        ({"JUPYTERHUB_SERVICE_URL": "http://127.0.0.1"}, r"url is 'http://127.0.0.1'.*http://address:port"),
+        ({"JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:x"}, r"url is 'http://127.0.0.1:x'.*http://address:port"),
+        ({"JUPYTERHUB_SERVICE_URL": "http://192.0.2.1:1"}, r"Cannot listen on 192.0.2.1:1"),
+    ],
+    ids=str,
+)
+def test_what_it_cannot_begin_with_is_a_sentence(isolated, tmp_path, change, message):
+    command = [sys.executable, "-m", "partysync_server", "hub", "--data", str(tmp_path / "rooms")]
+    done = subprocess.run(
+        command, env={**isolated, **GIVEN, **change}, capture_output=True, text=True, timeout=20, check=False
+    )
+
+    assert done.returncode == 1
+    assert re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret-of-the-service" not in done.stderr + done.stdout
+
+
+def test_a_hub_that_is_down_lets_nobody_in_and_says_so(isolated, tmp_path, wait_until):
+    """R13."""
+    port, prefix = free_port(), f"{PREFIX}/"
+    command = [sys.executable, "-m", "partysync_server", "hub", "--data", str(tmp_path / "rooms")]
+    said = {**GIVEN, "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}"}
+    with subprocess.Popen(command, env={**isolated, **said}, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert service.stdout.readline() == f"Rooms at http://127.0.0.1:{port}{PREFIX}\n"
+            for path, upgrade in itertools.product((f"{prefix}parties/main/r", f"{prefix}health"), (True, False)):
+                with Stranger(SimpleNamespace(port=port), path, token="anns", upgrade=upgrade) as ann:
+                    assert (ann.status, json.loads(ann.body)["error"]) == (503, "hub")
+                    assert sentence(json.loads(ann.body)["message"])
+        finally:
+            service.terminate()
+    assert service.returncode == 0
+    assert not list(tmp_path.rglob("*.db"))
