@@ -203,7 +203,9 @@ def test_the_log_holds_no_token(hub, tokens, bad):
     """Of nobody's: the Hub's log is read by others."""
     for token in (*tokens.values(), *bad.values()):
         assert token in ("", "wrong") or token not in hub.log
-    assert "Traceback" not in hub.log
+    assert f"Rooms at http://127.0.0.1:{hub.service_port}{PREFIX}\n" in hub.log
+    for word in ("Traceback", "Token: "):
+        assert word not in hub.log
 
 
 # --- what it cannot begin with ----------------------------------------------------------------------------------------
