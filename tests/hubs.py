@@ -89,9 +89,13 @@ class Hub:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
             )  # fmt: skip
         self.kernels = []
-        self._wait()
-        for name in people:
-            self.ask("POST", f"users/{name}", fine=(201, 409))
+        try:
+            self._wait()
+            for name in people:
+                self.ask("POST", f"users/{name}", fine=(201, 409))
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def log(self):

@@ -52,8 +52,6 @@ class Hub:
 
     async def introduce(self, token: str) -> Principal | None:
         """The user of the Hub who has this token; None for a stranger. Raises Refused."""
-        if not (token.isascii() and token.isprintable()):
-            return None
         try:
             model: dict[str, Any] | None = await self._auth.user_for_token(token, sync=False)
         except tornado.web.HTTPError as error:

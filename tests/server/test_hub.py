@@ -30,7 +30,15 @@ ADDRESSES = {
     PREFIX + r"/health": PREFIX + "/health",
     "anything else": PREFIX + "/nothing",
 }
-CREDENTIALS = ("none", "wrong", "without the scope", "another service's", "a service's", "taken back")
+CREDENTIALS = (
+    "none",
+    "wrong",
+    "no token at all",
+    "without the scope",
+    "another service's",
+    "a service's",
+    "taken back",
+)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +161,7 @@ def bad(hub, tokens):
     return {
         "none": "",
         "wrong": "wrong",
+        "no token at all": "tok\u00e9n\t\u0080",
         "without the scope": hub.token_of("ann", "read:users:name!user"),
         "another service's": hub.token_of("ann", hubs.OTHER_SCOPE),
         "a service's": "the-token-of-another-service",
