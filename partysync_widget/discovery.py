@@ -3,7 +3,8 @@ Discovery: which server a kernel talks to.
 
 In this order: what ``connect`` was given; ``PARTYSYNC_URL`` and ``PARTYSYNC_TOKEN``; the Jupyter Server that started
 this kernel; the one server of this user that runs on this machine; one that is started now. A kernel that a gateway
-has started on another machine starts none: nobody else would find it there.
+has started on another machine starts none: nobody else would find it there. Where ``PARTYSYNC_URL`` is a service of the
+JupyterHub that started this kernel's server, the token is the one that the Hub gave to that server.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from . import autostart
 from .autostart import data_folder
@@ -25,7 +27,8 @@ Finder = Callable[[], Server]
 
 def finder(url: str | None, token: str | None) -> Finder:
     """A function that finds the server, and finds it anew after it has moved. It may wait; call it off the loop."""
-    token = token if token is not None else os.environ.get("PARTYSYNC_TOKEN", "")
+    if token is None:
+        token = os.environ.get("PARTYSYNC_TOKEN") or ("" if url else hub_token())
     url = url or os.environ.get("PARTYSYNC_URL")
     if not token.isascii() or not token.isprintable():
         raise PermissionDenied("The token is wrong: it has characters that no token has. See token=…, PARTYSYNC_TOKEN.")
@@ -33,6 +36,17 @@ def finder(url: str | None, token: str | None) -> Finder:
         server = Server(check_url(url), token)
         return lambda: server
     return local_server
+
+
+def hub_token() -> str:
+    """What the Hub gave to this kernel's server, if ``PARTYSYNC_URL`` is a service of that Hub; empty otherwise.
+
+    It opens more than rooms, so it goes to no address that was typed, or came from somebody else.
+    """
+    base = os.environ.get("JUPYTERHUB_BASE_URL")
+    path = urlsplit(check_url(os.environ["PARTYSYNC_URL"])).path if os.environ.get("PARTYSYNC_URL") else ""
+    ours = base is not None and path.startswith(f"{base.rstrip('/')}/services/") and ".." not in unquote(path)
+    return os.environ.get("JUPYTERHUB_API_TOKEN", "") if ours else ""
 
 
 def local_server() -> Server:
@@ -74,6 +88,8 @@ def survey() -> list[Finding]:
     """Every place that ``connect("room")`` looks at, in order; the first that is ``taken`` wins. Starts nothing."""
     url, token = os.environ.get("PARTYSYNC_URL"), os.environ.get("PARTYSYNC_TOKEN")
     shown = "with PARTYSYNC_TOKEN" if token else "and PARTYSYNC_TOKEN is not set"
+    if not token and hub_token():
+        shown = "a service of your Hub, with the token that the Hub gave to this server"
     findings = [
         Finding("connect(url=…)", "not known here; it would win over all below", taken=False),
         Finding("PARTYSYNC_URL", f"{check_url(url)}, {shown}" if url else "not set", taken=bool(url)),

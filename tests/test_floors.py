@@ -39,6 +39,7 @@ FLOORS = {
     ],
     SERVER: [
         "__main__",
+        "hub",
         "cli jupyter",
         "mount",
         "hosting",

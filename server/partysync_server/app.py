@@ -12,7 +12,8 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import Awaitable
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,19 +50,27 @@ log = logging.getLogger("partysync.server")
 FIRST_FRAME = 1 << 18  # bytes in a frame before the welcome: a hello is short, and only who has a token sends one
 ENVELOPE = 1 << 16  # bytes of a frame beyond the limit for which there is still a sentence
 REST_SECONDS = 5.0  # at a time, of who is too fast
-
-
 UNKNOWN = "The token is missing or wrong, or it has expired or was taken back. Pass token=…, or set PARTYSYNC_TOKEN."
+
+Introducer = Callable[[str], Awaitable[Principal | None]]
+
+
+async def nobody(_token: str) -> None:
+    """What an introducer says who knows nobody."""
 
 
 @dataclass
 class House:
-    """What every route needs: the rooms, the secret, who may come in from where, and who has how much."""
+    """What every route needs: the rooms, the secret, who may come in from where, and who has how much.
+
+    ``introducer`` is asked whose a token is that is none of ours; it says None for a stranger, or raises Refused.
+    """
 
     rooms: Rooms
     token: str
     door: Door
     usage: Usage
+    introducer: Introducer = nobody
     stopping: bool = False
 
 
@@ -92,7 +101,9 @@ class Gate(tornado.web.RequestHandler):
 
     async def recognise(self) -> Principal | None:
         """Who asks; None for a stranger."""
-        return recognise(self.rooms, bearer(self.request.headers), self.house.token)
+        shown = bearer(self.request.headers)
+        who = recognise(self.rooms, shown, self.house.token)
+        return await self.house.introducer(shown) if who is None and shown else who
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Without the address that was asked for: somebody may have put a token into it."""
@@ -269,17 +280,17 @@ def health(rooms: Rooms) -> dict[str, Any]:
     return {"partysync": __version__, "protocol": m.PROTOCOL, "sessions": rooms.sessions()}
 
 
-def make_app(house: House) -> tornado.web.Application:
-    """The routes. Each goes through ``Gate``."""
+def make_app(house: House, prefix: str = "") -> tornado.web.Application:
+    """The routes, below ``prefix``. Each goes through ``Gate``."""
     from .operating import ROUTES  # noqa: PLC0415  # it is made of Gate, which is here
 
-    common = {"house": house}
+    common, below = {"house": house}, re.escape(prefix)
     return tornado.web.Application(
         [
-            (r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
-            (r"/health", Health, common),
-            (r"/metrics", Metrics, common),
-            *((path, route, common) for path, route in ROUTES),
+            (below + r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
+            (below + r"/health", Health, common),
+            (below + r"/metrics", Metrics, common),
+            *((below + path, route, common) for path, route in ROUTES),
         ],
         default_handler_class=Nothing,
         default_handler_args=common,

@@ -23,6 +23,7 @@ from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError
 
+from .app import Introducer, nobody
 from .door import Door
 from .logs import configure
 from .parties import Parties
@@ -40,6 +41,7 @@ class ServeApp(Application):
     name = "partysync-serve"
     description = "Serve rooms: `partysync serve --data DIR --port N --token T --party module:Class`."
     version = __version__
+    again = "Stop that server and type its `partysync serve --party module:Class` again."  # for a party's new schema
 
     data = Unicode(os.environ.get("PARTYSYNC_DATA", ""), help="Folder of the rooms' files.").tag(config=True)
     ip = Unicode("127.0.0.1", help="Address to listen on.").tag(config=True)
@@ -112,7 +114,7 @@ class ServeApp(Application):
         limits = m.Limits(frame=self.frame_limit, mutations=256)
         parties = self._parties()
         self._read_token()
-        configure(cast("int | str", self.log_level), self.log_style, [self.token], sys.stderr)
+        configure(cast("int | str", self.log_level), self.log_style, self._secrets(), sys.stderr)
         serving = Serving(
             folder,
             parties,
@@ -121,6 +123,7 @@ class ServeApp(Application):
             limits=limits,
             idle=self.idle_room,
             usage=Usage(self._quotas()),
+            introducer=self._introducer(),
         )
         try:
             self._announce(serving, folder)
@@ -142,7 +145,7 @@ class ServeApp(Application):
         again = (
             f"End it with `kill {os.getpid()}`; the next connect() starts it anew."
             if self.import_parties
-            else "Stop that server and type its `partysync serve --party module:Class` again."
+            else self.again
         )
         parties = Parties(imports=self.import_parties, restart=again)
         for path in self.party:
@@ -179,6 +182,13 @@ class ServeApp(Application):
             hosts.append(parts.hostname)
         tls = certificate(self.certfile, self.keyfile)
         return Listening(self.ip, self.port, tls, public, Door(hosts, self.origin))
+
+    def _introducer(self) -> Introducer:
+        return nobody
+
+    def _secrets(self) -> list[str]:
+        """What no line of the log may hold."""
+        return [self.token]
 
     def _quotas(self) -> Quotas:
         return Quotas(
@@ -228,6 +238,7 @@ class PartySyncApp(Application):
     subcommands = {  # noqa: RUF012  # traitlets reads a plain dict; the name is imported when it is called
         "serve": (ServeApp, "Serve rooms."),
         "rooms": ("partysync_server.rooms_cli.RoomsApp", "List, back up, restore and delete rooms."),
+        "hub": ("partysync_server.hub.HubApp", "Serve rooms as a service of a JupyterHub."),
         "where": ("partysync_widget.where.WhereApp", "Say which server a kernel here would find, and why."),
     }
 

@@ -26,9 +26,13 @@ OF_BROWSERS = ("sec-fetch-", "sec-websocket-origin")  # and Origin, which may be
 
 
 class Door:
-    """Which hosts and which origins. Raises PartySyncError for one that cannot be."""
+    """Which hosts and which origins. Raises PartySyncError for one that cannot be.
 
-    def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+    ``any_host``: a proxy before this server has looked at the host already.
+    """
+
+    def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = (), *, any_host: bool = False) -> None:
+        self._any_host = any_host
         self._hosts = {*LOOPBACK, *map(check_host, hosts)}
         self._origins = frozenset(map(check_origin, origins))
 
@@ -40,7 +44,7 @@ class Door:
         elif any(name.lower().startswith(OF_BROWSERS) for name in headers):
             raise Refused(403, "browser", "A browser cannot connect to this server directly; use a notebook.")
         host = headers.get("Host")
-        if host is not None and host_name(host) not in {*self._hosts, listening.partition("%")[0]}:
+        if not self._any_host and host is not None and host_name(host) not in {*self._hosts, listening.partition("%")[0]}:
             raise Refused(
                 403,
                 "host",

@@ -23,7 +23,7 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
-from .app import House, make_app
+from .app import House, Introducer, make_app, nobody
 from .door import Door
 from .parties import Parties
 from .quotas import Usage
@@ -45,12 +45,16 @@ def data_folder(given: str, *, option: str) -> Path:
 
 @dataclass(frozen=True)
 class Listening:
-    """At which address, and to whom. ``public`` is the address that people outside use, if it is another one."""
+    """At which address, and to whom. ``public`` is the address that people outside use, if it is another one.
+
+    ``prefix`` is the path below which the routes are, as in ``/services/partysync``.
+    """
 
     ip: str = "127.0.0.1"
     port: int = 0
     tls: ssl.SSLContext | None = None
     public: str = ""
+    prefix: str = ""
     door: Door = field(default_factory=Door)
 
 
@@ -85,6 +89,7 @@ class Serving:
         limits: m.Limits,
         idle: float,
         usage: Usage | None = None,
+        introducer: Introducer = nobody,
     ) -> None:
         at = at or Listening()
         self.token = token or secrets.token_urlsafe(32)
@@ -106,9 +111,9 @@ class Serving:
             self._claim.release()
             why = getattr(error, "strerror", None) or error
             raise PartySyncError(f"Cannot listen on {at.ip}:{at.port}: {why}. Use another --port.") from None
-        self.house = House(self.rooms, self.token, at.door, usage or Usage())
+        self.house = House(self.rooms, self.token, at.door, usage or Usage(), introducer)
         self._server = HTTPServer(
-            make_app(self.house),
+            make_app(self.house, at.prefix),
             ssl_options=at.tls,
             max_header_size=1 << 14,
             max_body_size=1 << 16,
@@ -116,7 +121,8 @@ class Serving:
         )
         self._server.add_sockets(sockets)
         host = f"[{at.ip}]" if ":" in at.ip else at.ip
-        self.url = at.public or f"{'https' if at.tls else 'http'}://{host}:{sockets[0].getsockname()[1]}"
+        here = f"{'https' if at.tls else 'http'}://{host}:{sockets[0].getsockname()[1]}{at.prefix}"
+        self.url = at.public or here
 
     async def tend(self, stop: asyncio.Event) -> bool:
         """Wait a while and close the rooms that are empty; whether it goes on."""

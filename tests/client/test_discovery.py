@@ -38,6 +38,54 @@ def test_an_argument_wins_and_the_environment_comes_next(runtime, server, monkey
     assert finder("http://here:2", "")() == Server("http://here:2", "")
 
 
+AT_HUB = "http://hub:8000/base/services/partysync"
+
+
+@pytest.fixture
+def of_hub(runtime, monkeypatch):
+    """The environment of a kernel whose server a Hub has started."""
+    for name, value in {"BASE_URL": "/base/", "API_TOKEN": "hubs-own"}.items():
+        monkeypatch.setenv(f"JUPYTERHUB_{name}", value)
+    monkeypatch.setenv("PARTYSYNC_URL", AT_HUB)
+
+
+def test_a_service_of_the_hub_is_shown_the_token_of_the_hub(of_hub, monkeypatch):
+    assert finder(None, None)() == Server(AT_HUB, "hubs-own")
+    taken = next(finding for finding in survey() if finding.taken)
+    assert "a service of your Hub" in taken.found
+    assert "hubs-own" not in str(survey())
+    monkeypatch.setenv("PARTYSYNC_TOKEN", "theirs")
+    assert finder(None, None)() == Server(AT_HUB, "theirs")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hub:8000/base/user/eve/services/partysync",
+        "http://hub:8000/services/partysync",
+        "http://hub:8000/base/services",
+        "http://hub:8000/?/base/services/partysync",
+        "http://hub:8000/base/services/../user/eve",
+        "http://hub:8000/base/services/%2e%2e/user/eve",
+        "http://hub:8000",
+    ],
+)
+def test_nothing_else_is_shown_the_token_of_the_hub(of_hub, monkeypatch, url):
+    """R13. It opens more than rooms."""
+    monkeypatch.setenv("PARTYSYNC_URL", url)
+
+    assert finder(None, None)().token == ""
+    assert "Hub" not in next(finding for finding in survey() if finding.taken).found
+
+
+def test_an_address_that_was_typed_is_not_shown_the_token_of_the_hub(of_hub, monkeypatch):
+    """R13. Nor is one when the Hub has said no base, or an empty token was meant."""
+    assert finder("http://elsewhere/base/services/partysync", None)().token == ""
+    assert finder(None, "")().token == ""
+    monkeypatch.delenv("JUPYTERHUB_BASE_URL")
+    assert finder(None, None)().token == ""
+
+
 def test_a_server_that_runs_is_found(runtime, server):
     runtime.write_text(json.dumps({"url": server.url, "token": server.token, "pid": 1}))
 
