@@ -181,7 +181,7 @@ class ServeApp(Application):
                 )
             hosts.append(parts.hostname)
         tls = certificate(self.certfile, self.keyfile)
-        return Listening(self.ip, self.port, tls, public, Door(hosts, self.origin))
+        return Listening(self.ip, self.port, tls=tls, public=public, door=Door(hosts, self.origin))
 
     def _introducer(self) -> Introducer:
         return nobody
