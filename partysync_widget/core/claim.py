@@ -41,8 +41,8 @@ class Claim:
             raise StorageFailed(f"{what} cannot be used: {error}. Free some space, or use another.") from None
         with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
             self._note.unlink(missing_ok=True)
-            with os.fdopen(os.open(self._note, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as note:
-                note.write(who)
+            self._note.touch(mode=0o600, exist_ok=False)
+            self._note.write_text(who)
 
     def _holder(self) -> str:
         try:

@@ -9,15 +9,11 @@ unless that page was allowed, and one that calls us by a name that is not ours i
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from typing import Any
 
-import tornado.httputil
 import tornado.web
 import tornado.websocket
 from tornado.ioloop import IOLoop
@@ -27,99 +23,17 @@ from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format
 
-from .door import Door
+from .gate import Gate, House
 from .metrics import exposition
-from .principal import Principal
-from .quotas import Usage
-from .refusal import Refused, explain
+from .operating import ROUTES
 from .rooms import Rooms
-from .visit import (
-    PING_SECONDS,
-    PONG_SECONDS,
-    Admission,
-    Visit,
-    admit,
-    bearer,
-    check_upgrade,
-    choose,
-    recognise,
-)
+from .visit import PING_SECONDS, PONG_SECONDS, Admission, Visit, admit, check_upgrade, choose
 
 log = logging.getLogger("partysync.server")
 
 FIRST_FRAME = 1 << 18  # bytes in a frame before the welcome: a hello is short, and only who has a token sends one
 ENVELOPE = 1 << 16  # bytes of a frame beyond the limit for which there is still a sentence
 REST_SECONDS = 5.0  # at a time, of who is too fast
-UNKNOWN = "The token is missing or wrong, or it has expired or was taken back. Pass token=…, or set PARTYSYNC_TOKEN."
-
-Introducer = Callable[[str], Awaitable[Principal | None]]
-
-
-async def nobody(_token: str) -> None:
-    """What an introducer says who knows nobody."""
-
-
-@dataclass
-class House:
-    """What every route needs: the rooms, the secret, who may come in from where, and who has how much.
-
-    ``introducer`` is asked whose a token is that is none of ours; it says None for a stranger, or raises Refused.
-    """
-
-    rooms: Rooms
-    token: str
-    door: Door
-    usage: Usage
-    introducer: Introducer = nobody
-    stopping: bool = False
-
-
-class Gate(tornado.web.RequestHandler):
-    """What every route passes first. Without a word of its own, a route is the operator's."""
-
-    house: House
-    rooms: Rooms
-    who: Principal
-    for_all = False  # whether it asks by itself what somebody who was recognised may do
-
-    def initialize(self, house: House) -> None:
-        self.house = house
-        self.rooms = house.rooms
-
-    async def prepare(self) -> None:
-        self.set_header("Cache-Control", "no-store")
-        self.house.door.check(self.request.headers, arrived_at(self.request))
-        who = await self.recognise()
-        if who is None:
-            self.house.usage.knock(self.request.remote_ip or "")
-            raise Refused(403, "token", UNKNOWN)
-        if self.house.stopping:
-            raise Refused(503, "storage", "The server is stopping. Try again in a moment.", after=1.0)
-        if not (self.for_all or who.operator):
-            raise Refused(403, "role", "This is for the operator of the server, who has its own token.")
-        self.who = who
-
-    async def recognise(self) -> Principal | None:
-        """Who asks; None for a stranger."""
-        shown = bearer(self.request.headers)
-        who = recognise(self.rooms, shown, self.house.token)
-        return await self.house.introducer(shown) if who is None and shown else who
-
-    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Without the address that was asked for: somebody may have put a token into it."""
-        if not isinstance(value, tornado.web.HTTPError):
-            log.error("%s %s failed", type(self).__name__, self.request.method, exc_info=value)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = kwargs.get("exc_info", (None, None))[1]
-        kind = error.kind if isinstance(error, Refused) else str(status_code)
-        self.rooms.counts.refused[kind] += 1
-        about = {"event": "refused", "reason": kind, "status": status_code, "address": self.request.remote_ip}
-        log.info("request refused", extra=about)
-        self.set_header("Content-Type", "application/json")
-        if isinstance(error, Refused) and error.after is not None:
-            self.set_header("Retry-After", str(math.ceil(error.after)))
-        _ = self.finish(json.dumps(explain(status_code, error)))
 
 
 class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
@@ -267,23 +181,12 @@ class Nothing(Gate):
         raise tornado.web.HTTPError(404)
 
 
-def arrived_at(request: tornado.httputil.HTTPServerRequest) -> str:
-    """The address of ours at which a request has arrived; empty if there is none."""
-    stream = getattr(request.connection, "stream", None)
-    try:
-        return str(stream.socket.getsockname()[0]) if stream is not None else ""
-    except (OSError, AttributeError, IndexError):  # it is gone already, or no IP socket
-        return ""
-
-
 def health(rooms: Rooms) -> dict[str, Any]:
     return {"partysync": __version__, "protocol": m.PROTOCOL, "sessions": rooms.sessions()}
 
 
 def make_app(house: House, prefix: str = "") -> tornado.web.Application:
     """The routes, below ``prefix``. Each goes through ``Gate``."""
-    from .operating import ROUTES  # noqa: PLC0415  # it is made of Gate, which is here
-
     common, below = {"house": house}, re.escape(prefix)
     return tornado.web.Application(
         [

@@ -23,8 +23,8 @@ from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError
 
-from .app import Introducer, nobody
 from .door import Door
+from .gate import Introducer, nobody
 from .logs import configure
 from .parties import Parties
 from .quotas import Quotas, Usage

@@ -44,7 +44,11 @@ class Door:
         elif any(name.lower().startswith(OF_BROWSERS) for name in headers):
             raise Refused(403, "browser", "A browser cannot connect to this server directly; use a notebook.")
         host = headers.get("Host")
-        if not self._any_host and host is not None and host_name(host) not in {*self._hosts, listening.partition("%")[0]}:
+        if (
+            not self._any_host
+            and host is not None
+            and host_name(host) not in {*self._hosts, listening.partition("%")[0]}
+        ):
             raise Refused(
                 403,
                 "host",

@@ -18,9 +18,9 @@ import tornado.web
 
 from partysync_widget.core.errors import PartySyncError
 
-from .app import Introducer
 from .cli import ServeApp
 from .door import Door
+from .gate import Introducer
 from .principal import Principal
 from .refusal import Refused
 from .serving import Listening, Serving

@@ -24,7 +24,7 @@ from typing import Any
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError, SchemaMismatch, StorageFailed
 
-from .app import Gate
+from .gate import Gate
 from .keeping import BadBackup, Copy, Label, check, copy_closed, labels, put_in_place, remove, transfer, weigh
 from .open_room import OpenRoom
 from .refusal import Refused

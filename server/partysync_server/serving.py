@@ -23,8 +23,9 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
-from .app import House, Introducer, make_app, nobody
+from .app import make_app
 from .door import Door
+from .gate import House, Introducer, nobody
 from .parties import Parties
 from .quotas import Usage
 from .rooms import Rooms

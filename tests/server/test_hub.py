@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 import partysync_widget as ps
-from partysync_server.app import House, make_app
+from partysync_server.app import make_app
 from partysync_server.door import Door
+from partysync_server.gate import House
 from partysync_server.quotas import Usage
 from partysync_widget.core import messages as m
 from tests import hubs

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from partysync_server.app import House, make_app
+from partysync_server.app import make_app
 from partysync_server.door import Door
+from partysync_server.gate import House
 from partysync_server.quotas import Usage
 from partysync_widget.core import messages as m
 from tests.server.stranger import Stranger, hello, sentence
