@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -30,7 +31,14 @@ async def dial(
     if party_hint:
         headers["X-PartySync-Party"] = party_hint
     url = server.websocket(party, room)
-    request = HTTPRequest(url, headers=headers, connect_timeout=CONNECT_SECONDS, request_timeout=CONNECT_SECONDS)
+    request = HTTPRequest(
+        url,
+        headers=headers,
+        connect_timeout=CONNECT_SECONDS,
+        request_timeout=CONNECT_SECONDS,
+        # Tornado's own was made when it was imported; SSL_CERT_FILE may have been set in a cell since.
+        ssl_options=ssl.create_default_context() if url.startswith("wss:") else None,
+    )
     opening = asyncio.ensure_future(
         websocket_connect(
             request, on_message_callback=on_message, max_message_size=MAX_FRAME, subprotocols=list(SUBPROTOCOLS)
@@ -43,6 +51,11 @@ async def dial(
         raise
     except HTTPClientError as error:
         raise _refusal(error, server.url) from None
+    except ssl.SSLCertVerificationError as error:
+        raise NotConnected(
+            f"This machine does not trust the certificate of {server.url} ({error.verify_message}). If it is one of "
+            f"your own authority, set SSL_CERT_FILE to the authority's certificate, a PEM file, and connect again."
+        ) from None
     except (OSError, TimeoutError, WebSocketError) as error:
         opening.add_done_callback(_let_go)  # it may open yet
         why = getattr(error, "strerror", None) or str(error) or "no answer"

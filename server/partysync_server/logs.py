@@ -20,7 +20,9 @@ FIELDS = (
     "url", "data", "seconds",
 )  # fmt: skip
 LIBRARIES = ("tornado.access", "tornado.application", "tornado.general", "asyncio")
-AFTER_A_NAME = re.compile(r"(?i)(\b(?:bearer|token|access_token|authorization)\b\"?'?\s*[=: ]\s*\"?'?)[^\s\"'&,;]+")
+AFTER_A_NAME = re.compile(
+    r"(?i)(\b(?:bearer|token|access_token|authorization)\b\"?'?\s*[=: ]\s*\"?'?)(?:bearer\s+|token\s+)?[^\s\"'&,;]+"
+)
 
 
 class Discreet(logging.Formatter):
