@@ -85,7 +85,7 @@ def share(
     wanted: dict[str, Any] = {"role": role, "user": user, "group": group, "everyone": everyone, "note": note}
     said = _ask(connection, "share", {**wanted, "expires": _seconds(expires)})
     line, token = said["share"], said.get("token", "")
-    link = _link(connection, token) if token else ""
+    link = _link(connection, said.get("at") or connection.url, token) if token else ""
     name = "everyone" if line["kind"] == "everyone" else line["name"]
     return Share(line["id"], connection.room, line["role"], name, _moment(line["expires"]), link, token)
 
@@ -149,8 +149,8 @@ class Link:
     token: str = field(repr=False)
 
 
-def _link(connection: Connection, token: str) -> str:
-    base = connection.url.rstrip("/")
+def _link(connection: Connection, url: str, token: str) -> str:
+    base = url.rstrip("/")
     return f"{base}/parties/{quote(connection.replica.party.name, safe='')}/{quote(connection.room, safe='')}#{token}"
 
 

@@ -24,11 +24,15 @@ Word = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Place(Protocol):
-    """A room, as far as it matters here: ``party`` and ``name`` are what it is called."""
+    """A room, as far as it matters here: ``party`` and ``name`` are what it is called.
+
+    ``public`` is the address of the server that people outside use; empty if nobody has said one.
+    """
 
     party: str
     name: str
     access: Access
+    public: str
 
     def here(self) -> list[Session]: ...
 
@@ -101,7 +105,7 @@ def _share(place: Place, session: Session, wanted: Sharing, now: float) -> dict[
         _keep_an_owner(access, party, room, session, wanted, subject)
         return {"share": _line(access.put(made(kind, subject)))}
     token = secrets.token_urlsafe(32)
-    return {"share": _line(access.put(made("link", digest(token)))), "token": token}
+    return {"share": _line(access.put(made("link", digest(token)))), "token": token, "at": place.public}
 
 
 def _keep_an_owner(

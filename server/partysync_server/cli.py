@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError
 
+from .asking import read_token
 from .door import Door
 from .gate import Introducer, nobody
 from .logs import configure
@@ -31,7 +33,8 @@ from .quotas import Quotas, Usage
 from .runtime import describe, write_private
 from .serving import Listening, Serving, certificate, data_folder
 
-LEAST_TOKEN = 16  # characters
+log = logging.getLogger("partysync.server")
+
 SAFE_TORNADO = (6, 5)  # older ones have known holes that matter once strangers can connect
 
 
@@ -104,7 +107,6 @@ class ServeApp(Application):
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        self._check_exposure()
         folder = data_folder(self.data, option="--data")
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -113,8 +115,10 @@ class ServeApp(Application):
                 loop.add_signal_handler(number, stop.set)
         limits = m.Limits(frame=self.frame_limit, mutations=256)
         parties = self._parties()
-        self._read_token()
+        if self.token_file:
+            self.token = read_token(self.token_file)
         configure(cast("int | str", self.log_level), self.log_style, self._secrets(), sys.stderr)
+        self._check_exposure()
         serving = Serving(
             folder,
             parties,
@@ -151,24 +155,6 @@ class ServeApp(Application):
         for path in self.party:
             parties.load(path)
         return parties
-
-    def _read_token(self) -> None:
-        if not self.token_file:
-            return
-        path = Path(self.token_file)
-        try:
-            status, text = path.stat(), path.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise PartySyncError(f"Cannot read --token-file {path}: {why}.") from None
-        if os.name == "posix" and status.st_mode & 0o007:
-            raise PartySyncError(f"Everybody on this machine may read --token-file {path}. Type `chmod 600 {path}`.")
-        if len(text) < LEAST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
-            raise PartySyncError(
-                f"--token-file {path} holds no token: one line of at least {LEAST_TOKEN} letters and digits. "
-                f"Type `openssl rand -hex 32 > {path}`."
-            )
-        self.token = text
 
     def _listening(self) -> Listening:
         hosts = list(self.host)
@@ -211,6 +197,11 @@ class ServeApp(Application):
                 f"Tornado {tornado.version} has known holes, so this server listens on loopback only. "
                 f"Type `pip install --upgrade tornado`, or leave --ip out."
             )
+        if not (loopback or self.certfile or self.public_url.startswith("https:")):
+            log.warning(
+                "Whoever is on the network between here and a kernel can read its token and its rows. Serve with "
+                "--certfile and --keyfile, or put a proxy with TLS before this server and name it with --public-url."
+            )
 
     def _announce(self, serving: Serving, folder: Path) -> None:
         if self.runtime_file:
@@ -239,6 +230,7 @@ class PartySyncApp(Application):
         "serve": (ServeApp, "Serve rooms."),
         "rooms": ("partysync_server.rooms_cli.RoomsApp", "List, back up, restore and delete rooms."),
         "hub": ("partysync_server.hub.HubApp", "Serve rooms as a service of a JupyterHub."),
+        "health": ("partysync_server.health.HealthApp", "Ask whether a server is there."),
         "where": ("partysync_widget.where.WhereApp", "Say which server a kernel here would find, and why."),
     }
 

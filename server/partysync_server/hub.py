@@ -86,13 +86,15 @@ class HubApp(ServeApp):
                 f'"http://127.0.0.1:8765", "command": ["partysync", "hub", "--data", "/srv/rooms"]}}]; '
                 f"docs/hub.md has the roles that go with it."
             )
+        self.ip, self.port = _listen(os.environ["JUPYTERHUB_SERVICE_URL"])
         await super()._serve()
 
     def _listening(self) -> Listening:
         """The Hub's proxy says by which names people come; ``--host`` narrows that."""
-        ip, port = _listen(os.environ["JUPYTERHUB_SERVICE_URL"])
         prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/")
-        return Listening(ip, port, door=Door(self.host, self.origin, any_host=not self.host), prefix=prefix)
+        public = (self.public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL", "")).rstrip("/")  # Hub 5, if it knows
+        door = Door(self.host, self.origin, any_host=not self.host)
+        return Listening(self.ip, self.port, public=public, prefix=prefix, door=door)
 
     def _introducer(self) -> Introducer:
         hub = Hub(

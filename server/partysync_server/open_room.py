@@ -57,12 +57,22 @@ class Wire(Protocol):
 class OpenRoom:
     """One room with its file open, and the task that drives it."""
 
-    def __init__(self, room: Room, name: str, access: Access, reopen: Callable[[str], Ledger], counts: Counts) -> None:
+    def __init__(
+        self,
+        room: Room,
+        name: str,
+        access: Access,
+        reopen: Callable[[str], Ledger],
+        counts: Counts,
+        *,
+        public: str = "",  # address of the server, as it stands in links
+    ) -> None:
         self.room = room
         self.party = room.party.name
         self.name = name
         self.access = access
         self.counts = counts
+        self.public = public
         self.wires: dict[Session, Wire] = {}
         self.empty_since = time.monotonic()
         self.broken = ""  # why the room cannot go on

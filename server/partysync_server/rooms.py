@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import re
 import secrets
@@ -41,6 +42,7 @@ class Rooms:
         self.limits = limits
         self.idle = idle  # seconds an empty room stays open
         self.counts = Counts()
+        self.public = ""  # address of the server for people outside, if somebody has said one
         self._open: dict[Path, OpenRoom] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
 
@@ -53,7 +55,8 @@ class Rooms:
                 epoch = secrets.token_hex(8)
                 ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
                 room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
-                found = OpenRoom(room, name, self.access, lambda epoch: Ledger(path, party, epoch), self.counts)
+                reopen = functools.partial(Ledger, path, party)
+                found = OpenRoom(room, name, self.access, reopen, self.counts, public=self.public)
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found

@@ -8,15 +8,12 @@ has, the command claims the folder and does the same itself. Files go from and t
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
 import stat
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
@@ -33,14 +30,13 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
+from .asking import answers, ask, read_token
 from .keeping import sync, transferring
 from .operating import listed, perform
 from .parties import Parties
 from .rooms import Rooms, room_path
 from .runtime import owners
 
-ANSWER_SECONDS = 2.0  # for a server to say that it is there
-WORK_SECONDS = 3_600.0  # for it to copy, check or replace a room
 COLUMNS = ("PARTY/ROOM", "VERSION", "BYTES", "LAST CHANGED")
 
 
@@ -53,6 +49,7 @@ class RoomsCommand(Application):
     data = Unicode(os.environ.get("PARTYSYNC_DATA", ""), help="Folder of the rooms' files.").tag(config=True)
     url = Unicode("", help="Address of the server that has the folder, if it is not found by itself.").tag(config=True)
     token = Unicode(os.environ.get("PARTYSYNC_TOKEN", ""), help="That server's own token.").tag(config=True)
+    token_file = Unicode("", help="File, readable only by you, that holds it.").tag(config=True)
     force = Bool(default_value=False, help="Replace what is there.").tag(config=True)
     yes = Bool(default_value=False, help="Do it.").tag(config=True)
 
@@ -60,6 +57,7 @@ class RoomsCommand(Application):
         "data": "RoomsCommand.data",
         "url": "RoomsCommand.url",
         "token": "RoomsCommand.token",
+        "token-file": "RoomsCommand.token_file",
     }
 
     def start(self) -> None:
@@ -81,21 +79,21 @@ class RoomsCommand(Application):
         server = self.server(folder)
         if server is not None:
             path = f"/rooms/{quote(party, safe='')}/{quote(room, safe='')}/{verb}"
-            return _ask(*server, path, {"transfer": transfer})
+            return ask(*server, path, {"transfer": transfer})
         done: dict[str, Any] = self.alone(folder, lambda rooms: perform(rooms, verb, party, room, transfer))
         return done
 
     def server(self, folder: Path) -> tuple[str, str] | None:
         """Address and token of the server that has the folder; None if nobody has it."""
         if self.url:
-            return self.url.rstrip("/"), self.token
+            return self.url.rstrip("/"), read_token(self.token_file) if self.token_file else self.token
         try:
             _claim(folder).release()
         except StorageFailed as taken:
             for each in owners(folder):
-                if _answers(each["url"], each["token"]):
+                if answers(each["url"], each["token"]):
                     return each["url"], each["token"]
-            raise StorageFailed(f"{taken} Or say how to ask it, with --url and --token.") from None
+            raise StorageFailed(f"{taken} Or say how to ask it, with --url and --token-file.") from None
         return None
 
     def alone(self, folder: Path, work: Any) -> Any:
@@ -123,7 +121,7 @@ class ListApp(RoomsCommand):
         """Print a line for each."""
         server = self.server(folder)
         if server is not None:
-            found = _ask(*server, "/rooms", None)["rooms"]
+            found = ask(*server, "/rooms", None)["rooms"]
         else:
             found = [asdict(each) for each in self.alone(folder, listed)]
         lines = [COLUMNS, *map(_line, found)]
@@ -269,33 +267,3 @@ def _fetch(source: Path, to: Path) -> None:
         shutil.copyfile(source, to, follow_symlinks=False)
     except OSError as error:
         raise PartySyncError(f"{source} cannot be copied: {error.strerror}.") from None
-
-
-def _answers(url: str, token: str) -> bool:
-    try:
-        return "partysync" in _ask(url, token, "/health", None, seconds=ANSWER_SECONDS)
-    except PartySyncError:
-        return False
-
-
-def _ask(
-    url: str, token: str, path: str, body: dict[str, Any] | None, *, seconds: float = WORK_SECONDS
-) -> dict[str, Any]:
-    """What the server answers. Raises PartySyncError with its sentence."""
-    if not url.startswith(("http://", "https://")):
-        raise PartySyncError(f"An address begins with http:// or https://, not {url!r:.80}.")
-    headers = {"Authorization": f"Bearer {token}"}
-    data = None if body is None else json.dumps(body).encode()
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the token goes to the server and no proxy
-    try:
-        with opener.open(urllib.request.Request(url + path, data, headers), timeout=seconds) as answer:  # noqa: S310  # the scheme is checked above
-            found: dict[str, Any] = json.loads(answer.read())
-            return found
-    except urllib.error.HTTPError as error:
-        try:
-            sentence = json.loads(error.read())["message"]
-        except (ValueError, KeyError, TypeError, OSError):
-            sentence = f"The server at {url} answers {error.code} and no more. Is it a room server of this version?"
-        raise PartySyncError(sentence) from None
-    except (OSError, ValueError) as error:
-        raise PartySyncError(f"The server at {url} does not answer: {error}.") from None

@@ -105,6 +105,7 @@ class Serving:
             self._claim.release()
             raise
         self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle)
+        self.rooms.public = at.public
         try:
             sockets = bind_sockets(at.port, at.ip)
         except (OSError, OverflowError) as error:

@@ -1,5 +1,6 @@
 """How a server listens: with TLS, behind a proxy, with the token from a file; and what it says of itself."""
 
+import contextlib
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 import partysync_widget as ps
+from partysync_server.cli import ServeApp
 from partysync_server.logs import Json, Text
 from tests.conftest import TOKEN, free_port
 from tests.server.stranger import Stranger, hello
@@ -145,6 +147,31 @@ def test_a_token_from_a_file_is_in_no_list_of_processes_and_in_no_output(serve, 
     assert secret not in process.stdout.read() + (tmp_path / "log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("options", "warned"),
+    [
+        ({}, False),
+        ({"ip": "::1"}, False),
+        ({"ip": "192.0.2.1"}, True),
+        ({"ip": "192.0.2.1", "public_url": "http://rooms.example.org"}, True),
+        ({"ip": "192.0.2.1", "public_url": "https://rooms.example.org"}, False),
+        ({"ip": "192.0.2.1", "certfile": "chain.pem"}, False),
+    ],
+)
+def test_who_serves_in_the_clear_for_others_is_told(caplog, monkeypatch, options, warned):
+    monkeypatch.setattr(logging.getLogger("partysync"), "propagate", True)
+    ServeApp(**options)._check_exposure()
+    assert ("can read its token" in caplog.text) is warned
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "::1", "192.0.2.1"])
+def test_an_old_tornado_serves_this_machine_only(monkeypatch, ip):
+    monkeypatch.setattr("tornado.version_info", (6, 4, 2, 0))
+    local = ip != "192.0.2.1"
+    with contextlib.nullcontext() if local else pytest.raises(ps.PartySyncError, match=r"Tornado .*pip install"):
+        ServeApp(ip=ip)._check_exposure()
+
+
 def test_behind_a_proxy_it_gives_away_the_address_that_people_use(serve):
     port = free_port()
     _, said = serve(f"--port={port}", "--public-url=https://rooms.example.org/team/", PARTYSYNC_TOKEN=TOKEN)
@@ -155,6 +182,8 @@ def test_behind_a_proxy_it_gives_away_the_address_that_people_use(serve):
         request.add_header(name, value)
     with urllib.request.urlopen(request) as answer:
         assert json.load(answer)["partysync"] == ps.__version__
+    with ps.connect("linked", url=f"http://127.0.0.1:{port}", token=TOKEN) as room:
+        assert room.share("viewer").link.startswith("https://rooms.example.org/team/parties/main/linked#")
 
 
 def test_metrics_say_what_happened_and_name_no_room(start_server, enter, wait_until):
