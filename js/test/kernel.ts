@@ -18,7 +18,7 @@ export function column(name: string, type: Column["type"] = "text", more: Partia
   return { name, type, choices: [], required: false, filled: false, ...more };
 }
 
-export const TODO = [column("text"), column("done", "boolean")];
+export const TODOS = [column("text"), column("done", "boolean")];
 export const LIVE: RoomStatus = { room: "live", waiting: 0, trouble: "", verbs: ["delete", "insert", "put_back", "update"] };
 
 export const ADA: Person = { key: "ada", name: "Ada Lovelace", color: "#c2185b", at: null };
@@ -69,7 +69,7 @@ export class Kernel {
   readonly table: LiveTable;
   readonly leave = new AbortController();
   seq = 0;
-  columns: readonly Column[] = TODO;
+  columns: readonly Column[] = TODOS;
   #listeners = new Map<string, (...args: never[]) => void>();
   #told: News = { status: LIVE, people: [], drafts: [] };
 
@@ -130,7 +130,7 @@ export class Kernel {
   }
 
   /** The messages of one snapshot, not yet sent. Of a table that is not `whole` it carries no rows. */
-  snapshot(rows: WireRow[], { columns = TODO, pending = [], page = this.page, parts = 1, whole = true }: Part = {}): (() => void)[] {
+  snapshot(rows: WireRow[], { columns = TODOS, pending = [], page = this.page, parts = 1, whole = true }: Part = {}): (() => void)[] {
     this.columns = columns;
     const seq = ++this.seq;
     const step = Math.max(1, Math.ceil(rows.length / parts));

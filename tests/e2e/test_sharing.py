@@ -28,6 +28,9 @@ def test_a_viewer_follows_and_has_nothing_to_edit_until_put_out(notebook):
     guest.run_all()
     expect(guest.cell("r1", "text")).to_have_text("one", timeout=LIVE)
 
+    for button in (".ps-add", ".ps-undo", ".ps-redo", ".ps-duplicate", ".ps-delete"):
+        expect(owner.grid.locator(button)).to_be_visible()
+        expect(guest.grid.locator(button)).to_be_hidden()
     guest.cell("r1", "text").dblclick()
     guest.page.keyboard.type("scribble")
     guest.page.keyboard.press("Enter")

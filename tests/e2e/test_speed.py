@@ -20,18 +20,50 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 SOON = 15_000  # ms
 MEDIAN, WORST = 40, 120  # ms from an edit in one notebook to the frame that shows it in another: the goal
+TIMES = 3.0  # what a bare pipe takes at the same time: that much is allowed where the machine itself is slow
 EDITS, WARM = 100, 10  # of a round; and before the first one, uncounted
-ROUNDS = 6  # at most: the first that reaches the goal is the last
+ROUNDS = 6  # at most: the first that is good enough is the last
+
+# The same way without us: page, Jupyter Server, kernel, a bare socket, kernel, Jupyter Server, page.
+PIPE = """
+import socket, threading, anywidget
+
+class Pipe(anywidget.AnyWidget):
+    _esm = '''export default {render({model, el}) {
+        const box = Object.assign(document.createElement("input"), {type: "checkbox", className: "bare"});
+        box.addEventListener("click", () => model.send({checked: box.checked}));
+        model.on("msg:custom", ({checked}) => { box.checked = checked; });
+        el.append(box);
+    }}'''
+
+pipe = Pipe()
+"""
+LISTEN = """
+door = socket.create_server(("127.0.0.1", 0))
+def follow():
+    line, _ = door.accept()
+    while said := line.recv(1):
+        pipe.send({"checked": said == b"1"})
+threading.Thread(target=follow, daemon=True).start()
+print(door.getsockname()[1])
+"""
+DIAL = """
+line = socket.create_connection(("127.0.0.1", %s))
+line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+pipe.on_msg(lambda _, said, __: line.send(b"1" if said["checked"] else b"0"))
+"""
+BARE, DONE, TEXT = ".bare", '[data-id="r1"] [data-column="done"] input', '[data-id="r1"] [data-column="text"]'
 
 numbers = itertools.count(100)
 
 # The grid writes into the page in the frame's own callback: the first task after a change comes right after its paint.
 # Who waits for a paint is told by the page itself: a test that asked would take the processor from what it measures.
-WATCH = """([id, column]) => {
+WATCH = """(what) => {
     const now = () => performance.timeOrigin + performance.now();
-    const cell = document.querySelector(`[data-id="${id}"] [role=gridcell][data-column="${column}"]`);
+    const seen = document.querySelector(what);
+    const cell = seen.closest("[role=gridcell]") ?? seen;
     const read = () => {
-        const box = cell.querySelector("input");
+        const box = cell.matches("input") ? cell : cell.querySelector("input");
         return box ? String(box.checked) : cell.textContent;
     };
     const paints = new BroadcastChannel("paints");
@@ -53,8 +85,8 @@ WATCH = """([id, column]) => {
     };
     const observer = new MutationObserver(look);
     observer.observe(cell, {childList: true, characterData: true, subtree: true, attributes: true});
-    const seen = setInterval(look, 2);  // a box is ticked by a property, which nobody observes
-    window.unwatch = () => { clearInterval(seen); observer.disconnect(); paints.close(); };
+    const looking = setInterval(look, 2);  // a box is ticked by a property, which nobody observes
+    window.unwatch = () => { clearInterval(looking); observer.disconnect(); paints.close(); };
 }"""
 PAINTED = """(value) => new Promise((done, fail) => {
     setTimeout(fail, 15_000, new Error(`${value} is not to be seen.`));
@@ -67,7 +99,7 @@ DRAFTED = """(value) => new Promise((done, fail) => {
     window.expected();
 })"""
 # At no fixed place between two frames, and when what came of the click before is over.
-CLICK = """async (clicks) => {
+CLICK = """async ([what, clicks]) => {
     const now = () => performance.timeOrigin + performance.now();
     const paints = new BroadcastChannel("paints");
     const waits = [];
@@ -77,7 +109,7 @@ CLICK = """async (clicks) => {
             paints.onmessage = ({data}) => done(data);
             setTimeout(fail, 15_000, new Error(`Click ${i} is not to be seen.`));
         });
-        document.querySelector('[data-id="r1"] [data-column="done"] input').click();
+        document.querySelector(what).click();
         const clicked = now();
         waits.push((await painted) - clicked);
     }
@@ -101,25 +133,25 @@ def two(notebook):
 
 
 def told(what, waits):
-    """How many times the goal they took, and a line that says how long."""
+    """Median and 99th percentile, and a line that says them."""
     waits = sorted(waits)
     median, worst = statistics.median(waits), waits[math.ceil(len(waits) * 0.99) - 1]
     load = os.getloadavg()[0] / os.cpu_count()
     print(f"\n{what}: median {median:.0f} ms, 99th percentile {worst:.0f} ms, of {len(waits)}; load {load:.1f} a core")
-    return max(median / MEDIAN, worst / WORST)
+    return median, worst
 
 
-def clicks(a, b, count):
+def clicks(a, b, what, count):
     """From a click on a checkbox in A to the frame that shows it in B."""
-    b.page.evaluate(WATCH, ["r1", "done"])
-    waits = a.page.evaluate(CLICK, count)
+    b.page.evaluate(WATCH, what)
+    waits = a.page.evaluate(CLICK, [what, count])
     b.page.evaluate("window.unwatch()")
     return waits
 
 
 def words(a, b, count):
     """From Enter in A, once B has seen the draft, to the frame that shows the value in B."""
-    b.page.evaluate(WATCH, ["r1", "text"])
+    b.page.evaluate(WATCH, TEXT)
     waits = []
     for _ in range(count):
         word = str(next(numbers))
@@ -133,24 +165,41 @@ def words(a, b, count):
 
 
 def test_an_edit_is_on_the_other_screen_before_one_looks_up(two):
-    """Through Jupyter Server, twice, and the room. The best round counts: what else runs here can only add time."""
+    """Through Jupyter Server, twice, and the room. The best round counts: what else runs here can only add time.
+
+    It is held to the goal, or, where the machine is too busy for that, to a multiple of what a bare pipe between the
+    same two pages takes in the same round.
+    """
     a, b = two
+    for each in two:
+        each.start(f"{PIPE}\ndisplay(pipe)")
+        expect(each.page.locator(BARE)).to_be_visible(timeout=SOON)
+    a.run(DIAL % b.run(LISTEN).split()[0])
     a.page.evaluate(
         """() => addEventListener("keydown", (e) => {
             if (e.key === "Enter") window.entered = performance.timeOrigin + performance.now();
         }, true)"""
     )
-    clicks(a, b, WARM)
+    for what in (BARE, DONE):
+        clicks(a, b, what, WARM)
     words(a, b, WARM)
-    by_click = by_word = math.inf  # times the goal
-    for _ in range(ROUNDS):
-        if by_click > 1:
-            by_click = min(by_click, told("A click in A to the frame in B", clicks(a, b, EDITS)))
-        if by_word > 1:
-            by_word = min(by_word, told("Enter in A, when B has seen the draft, to the frame in B", words(a, b, EDITS)))
-    print(f"The goal is {MEDIAN} and {WORST} ms: {'reached' if max(by_click, by_word) <= 1 else 'NOT reached'}")
+    measures = {
+        "A click in A to the frame in B": lambda: clicks(a, b, DONE, EDITS),
+        "Enter in A, when B has seen the draft, to the frame in B": lambda: words(a, b, EDITS),
+    }
+    goal, allowed = dict.fromkeys(measures, math.inf), dict.fromkeys(measures, math.inf)  # times of it, at best
+    rounds = iter(range(ROUNDS))
+    while max(allowed.values()) > 1 and next(rounds, None) is not None:
+        floor = told("A bare pipe", clicks(a, b, BARE, EDITS))
+        for what in [each for each in measures if allowed[each] > 1]:
+            found = told(what, measures[what]())
+            of_goal = [took / most for took, most in zip(found, (MEDIAN, WORST), strict=True)]
+            of_floor = [took / (TIMES * bare) for took, bare in zip(found, floor, strict=True)]
+            goal[what] = min(goal[what], max(of_goal))
+            allowed[what] = min(allowed[what], max(map(min, of_goal, of_floor)))
+    print(f"The goal is {MEDIAN} and {WORST} ms: {'reached' if max(goal.values()) <= 1 else 'NOT reached'}")
 
-    assert max(by_click, by_word) <= 1
+    assert max(allowed.values()) <= 1
 
 
 def test_a_thousand_updates_a_second_leave_the_page_smooth(two):

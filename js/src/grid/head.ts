@@ -55,7 +55,7 @@ export class Head {
       this.#drawn = now;
       this.#active = -1;
       const tools = make("div", "ps-cell ps-th", { role: "columnheader", "aria-colindex": String(this.#columns.visible.length + 1) });
-      tools.append(make("span", "ps-hidden", {}, "Duplicate and delete"));
+      tools.append(make("span", "ps-hidden ps-tools-head", {}, "Duplicate and delete"));
       this.#names.replaceChildren(...this.#columns.visible.map((column, index) => this.#header(column, index)), tools);
       this.#drawFilters();
     }

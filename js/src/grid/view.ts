@@ -247,9 +247,16 @@ export class GridView implements Stage, KeyTarget {
     this.grid.setAttribute("aria-rowcount", String(size + this.head.rows));
     this.#empty.textContent = !this.table.ready ? "Loading…" : size > 0 ? "" : narrowed ? "No row is like that" : "No rows";
     this.bar.draw(this.head.filtering, size, narrowed);
+    this.#offer();
     this.#mark();
     this.notices.draw();
     this.say();
+  }
+
+  /** Say to the style sheet what may be done here: a button that would do nothing is not drawn. */
+  #offer(): void {
+    const verbs = (["insert", "update", "delete"] as const).filter((verb) => can(this.table.status, verb)).join(" ");
+    if (this.root.dataset["can"] !== verbs) this.root.dataset["can"] = verbs;
   }
 
   #scene(): Scene {

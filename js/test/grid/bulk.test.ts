@@ -426,6 +426,7 @@ describe("where edits are not taken", () => {
     expect(kernel.edits).toEqual([]);
     expect(page.cell("a", "done").querySelector("input")!.disabled).toBe(true);
     expect(page.get<HTMLButtonElement>(".ps-add").disabled).toBe(true);
+    expect(page.get(".ps-table").dataset["can"]).toBe("");
     expect(page.ids).toEqual(["a", "b", "c", "d"]);
     expect(page.copy()).not.toBe("");
   });
