@@ -41,13 +41,15 @@ demo: setup ## JupyterLab with two notebooks side by side, sharing one room of p
 demo-check: setup ## start the demo without a browser, see that each notebook saw the other's edits, stop
 	@$(BIN)/python notebooks/demo.py --check
 
-# The browser tests run apart: Playwright leaves an event loop running in the thread that the others use.
+# The browser tests run apart: Playwright leaves an event loop running in the thread that the others use. The stories of
+# tests/convergence have no clock, so they may share the machine with each other.
 test: setup ## every test: core (100 % of its branches), the browser side, all the rest
 	@failed=0; \
 	$(MAKE) --no-print-directory core-coverage || failed=1; \
 	$(BIN)/python hatch_build.py test || failed=1; \
 	$(BIN)/python -m pytest tests/e2e -m "not soak" $(TEST_ARGS) || failed=1; \
-	$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/e2e -m "not soak" $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest tests/convergence -n 2 -m "not soak" $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/convergence --ignore=tests/e2e -m "not soak" $(TEST_ARGS) || failed=1; \
 	test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium here (apt install chromium)."; \
 	exit $$failed
 

@@ -26,8 +26,9 @@ from partysync_widget.core.codec import Format
 from .gate import Gate, House
 from .metrics import exposition
 from .operating import ROUTES
+from .refusal import Refused
 from .rooms import Rooms
-from .visit import PING_SECONDS, PONG_SECONDS, Admission, Visit, admit, check_upgrade, choose
+from .visit import PING_SECONDS, PONG_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose
 
 log = logging.getLogger("partysync.server")
 
@@ -44,6 +45,10 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
     visit: Visit | None = None
     admission: Admission | None = None
     counted = False  # among the sessions of its person
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await check_link(self.rooms, self.who, self.path_args[0], self.path_args[1])
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         check_upgrade(self.request.headers.get("Upgrade"))
@@ -178,6 +183,8 @@ class Nothing(Gate):
 
     async def prepare(self) -> None:
         await super().prepare()
+        if self.who.link:
+            raise Refused(403, "role", "A link opens its room, and nothing else on this server.")
         raise tornado.web.HTTPError(404)
 
 

@@ -32,6 +32,7 @@ from .visit import (
     Visit,
     admit,
     bearer,
+    check_link,
     check_upgrade,
     choose,
     recognise,
@@ -110,6 +111,12 @@ class MountedRoom(Gate):
     admission: Admission | None = None
     visit: Visit | None = None
     gone = False
+
+    async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's is a coroutine as well
+        await super().prepare()
+        serving, (party, room) = self.hosting.serving, self.path_args
+        if serving is not None:
+            await self.hosting.call(lambda: check_link(serving.rooms, self.who, party, room))
 
     async def get(self, party: str, room: str) -> None:
         check_upgrade(self.request.headers.get("Upgrade"))

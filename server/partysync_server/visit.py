@@ -94,6 +94,12 @@ async def admit(
         raise Refused(409, "schema", f"{error} {rooms.parties.restart}") from error
 
 
+async def check_link(rooms: Rooms, who: Principal, wanted: str, name: str) -> None:
+    """Whoever has come by a link may ask for its room, and nothing there is said to them of another. Raises Refused."""
+    if who.link and not (await rooms.standing(who, _party(rooms, wanted, ""), name)).role:
+        raise Refused(403, "role", _not_yours(who, name))
+
+
 def _not_yours(who: Principal, name: str) -> str:
     """The same sentence whether there is such a room or not."""
     if who.link:

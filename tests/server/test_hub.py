@@ -44,6 +44,8 @@ CREDENTIALS = (
     "another service's",
     "a service's",
     "taken back",
+    "a link that was taken back",
+    "the link of another room",
 )
 
 
@@ -162,6 +164,10 @@ def test_a_kernel_of_somebodys_own_server_is_who_the_hub_says(hub, enter, wait_u
 def bad(hub, tokens):
     with ps.connect("crawled", url=hub.url, token=tokens["ann"]) as room:
         room.table("todos", text=str)
+        revoked = room.share("owner")
+        room.revoke(revoked)
+    with ps.connect("another", url=hub.url, token=tokens["ann"]) as room:
+        other = room.share("viewer")
     back = hub.ask("POST", "users/ann/tokens", {"scopes": [hubs.SCOPE]})
     hub.ask("DELETE", f"users/ann/tokens/{back['id']}")
     return {
@@ -172,6 +178,8 @@ def bad(hub, tokens):
         "another service's": hub.token_of("ann", hubs.OTHER_SCOPE),
         "a service's": "the-token-of-another-service",
         "taken back": back["token"],
+        "a link that was taken back": revoked.token,
+        "the link of another room": other.token,
     }
 
 

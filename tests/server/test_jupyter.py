@@ -5,6 +5,7 @@ Real Jupyter Servers, real kernels.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -336,11 +337,12 @@ def test_every_address_has_a_row():
 
 
 @pytest.mark.parametrize("jupyter", ["token", "password"], indirect=True)
+@pytest.mark.parametrize("upgrade", [True, False], ids=["socket", "http"])
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG)
 @pytest.mark.parametrize("path", ADDRESSES.values())
-def test_who_shows_nothing_or_the_wrong_thing_is_refused(jupyter, headers, path):
+def test_who_shows_nothing_or_the_wrong_thing_is_refused(jupyter, headers, path, upgrade):
     """R13. No room is made for them."""
-    with knock(jupyter, path, headers) as stranger:
+    with knock(jupyter, path, headers, upgrade=upgrade) as stranger:
         assert refused(stranger, jupyter, errors={"token"}), (stranger.status, stranger.body)
     assert not list(jupyter.log_file.parent.rglob("never-made*"))
 
@@ -447,13 +449,14 @@ def test_a_link_opens_its_room_at_the_mount_and_nothing_else(jupyter, wait_until
     with knock(jupyter, f"{MOUNT}/parties/main/shared", {"Authorization": f"Bearer {good.token}"}) as guest:
         guest.frame(hello("guest"))
         assert guest.hear()["role"] == "viewer"
-    for path in (f"{MOUNT}/parties/main/another", f"{MOUNT}/health"):
-        with knock(jupyter, path, {"Authorization": f"Bearer {good.token}"}) as guest:
+    elsewhere = (f"{MOUNT}/parties/main/another", *ADDRESSES.values())
+    for path, upgrade in itertools.product(elsewhere, (True, False)):
+        with knock(jupyter, path, {"Authorization": f"Bearer {good.token}"}, upgrade=upgrade) as guest:
             assert refused(guest, jupyter, errors={"role"}), (guest.status, guest.body)
-    for token in (revoked.token, expired.token):
-        for path in (f"{MOUNT}/parties/main/shared", f"{MOUNT}/health"):
-            with knock(jupyter, path, {"Authorization": f"Bearer {token}"}) as guest:
-                assert refused(guest, jupyter, errors={"token"}), (guest.status, guest.body)
+    shared = (f"{MOUNT}/parties/main/shared", *ADDRESSES.values())
+    for token, path, upgrade in itertools.product((revoked.token, expired.token), shared, (True, False)):
+        with knock(jupyter, path, {"Authorization": f"Bearer {token}"}, upgrade=upgrade) as guest:
+            assert refused(guest, jupyter, errors={"token"}), (guest.status, guest.body)
 
 
 def test_jupyters_authorizer_decides_who_may_write(user):

@@ -22,7 +22,7 @@ ADDRESSES = {
     r"/rooms/([^/]+)/([^/]+)/(backup|restore|delete)": "/rooms/main/{room}/delete",
     "anything else": "/nothing",
 }
-CREDENTIALS = ("none", "empty", "wrong", "revoked", "expired")
+CREDENTIALS = ("none", "empty", "wrong", "revoked", "expired", "another room's")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,18 @@ def test_who_has_no_business_there_is_refused(server, links, credential, address
         assert stranger.status == 403
         if method != "HEAD":
             assert sentence(json.loads(stranger.body)["message"])
+
+
+@pytest.mark.parametrize("upgrade", [True, False], ids=["socket", "http"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("address", list(ADDRESSES.values())[1:])
+@pytest.mark.parametrize("role", ["viewer", "owner"])
+def test_a_link_is_good_for_no_other_route(server, links, role, address, method, upgrade):
+    """R13. An owner's neither: the room is theirs, and the server is not."""
+    with ask(server, address, links[role], method=method, upgrade=upgrade) as guest:
+        assert guest.status == 403
+        if method != "HEAD":
+            assert sentence(json.loads(guest.body)["message"])
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor", "owner"])

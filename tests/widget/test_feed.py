@@ -174,6 +174,7 @@ def test_a_delta_carries_only_what_changed(room, todos, channel, browse):
     receipts = [todos.insert(text=f"{n}") for n in range(200)]
     room.sync(10)
     browser = browse(channel)
+    browser.until(lambda page: len(page.rows) == 200 and not page.pending).frames.clear()
     todos.update(receipts[7].id, done=True)
 
     page = browser.until(lambda page: page.rows[receipts[7].id]["done"])
