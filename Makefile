@@ -76,7 +76,7 @@ soak: setup ## the tests that run for a long time
 lock: ## pin what pyproject.toml asks for, with hashes, in requirements/dev.txt (UPGRADE=--upgrade for the newest)
 	@mkdir -p build requirements && $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
 	build/uv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-emit-package partysync-widget \
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-emit-package partysync-widget \
 		--custom-compile-command "make lock" --quiet $(UPGRADE) --output-file requirements/dev.txt
 
 oldest: js ## the tests of core, server and kernel client on the oldest versions pyproject.toml allows
