@@ -14,7 +14,7 @@ LOCKED := $(VENV)/locked-$(shell { pwd; cat requirements/dev.txt; } | cksum | tr
 INSTALLED := $(VENV)/installed-$(shell { pwd; cat requirements/dev.txt pyproject.toml hatch_build.py; } | cksum | tr ' ' '-')
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: help setup js demo demo-check test core-coverage check format bench soak oldest lock build clean
+.PHONY: help setup js demo demo-check test core-coverage check format bench soak proof oldest lock build clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -71,6 +71,13 @@ bench: setup ## the measurements
 
 soak: setup ## the tests that run for a long time
 	$(BIN)/python -m pytest -m soak --timeout=0 $(TEST_ARGS)
+
+# The figures are of one run; a suite that fails stops it, and docs/proof.md stays as it was.
+proof: setup ## the long way through every suite that breaks things on purpose; writes docs/proof.md
+	@mkdir -p build && rm -f build/figures.jsonl
+	PARTYSYNC_PROOF=1 PARTYSYNC_FIGURES=build/figures.jsonl $(BIN)/python -m pytest tests/protocol tests/convergence \
+		tests/power tests/histories tests/faults tests/hostile -m "not soak" --timeout=0 $(TEST_ARGS)
+	$(BIN)/python docs/proof.py build/figures.jsonl
 
 # uv only here: the lock it writes is a plain requirements file, and pip installs it.
 lock: ## pin what pyproject.toml asks for, with hashes, in requirements/dev.txt (UPGRADE=--upgrade for the newest)
