@@ -39,7 +39,7 @@ def test_whoever_starts_the_server_owns_its_rooms(owner):
 
 @pytest.mark.parametrize("role", ["viewer", "editor", "owner"])
 def test_a_link_lets_in_as_what_it_says(owner, follow, wait_until, role):
-    """R13."""
+    """R13, S2."""
     share = owner.share(role, note="for the class")
     guest = follow(share.link, user="ann")
 
