@@ -22,7 +22,12 @@ PRESENCE_BYTES = 4096  # of one presence frame as JSON
 DRAFT_BYTES = 8192  # of one draft frame as JSON
 MOST_DRAFTS = 32  # that one session may have told and not ended
 
-PROTOCOL = 1  # raised with every change that an older side could not understand
+# Every version of the frames, with the hash of their shape and what has changed. A test compares the last one with the
+# structs below: to change those is a new version, and the test says what else it takes
+# (docs/decisions/frames-are-pinned.md).
+#
+#   1  0b417854ec1b785b  The first, as it had grown when this list began.
+PROTOCOL = 1
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Mid = Annotated[int, Meta(ge=1, le=2**53)]

@@ -111,7 +111,7 @@ def test_an_address_that_never_answers(enter):
 
 @pytest.mark.parametrize("token", ["not-this-one", "", "ключ", "two\nlines"])
 def test_a_wrong_token_is_refused_with_what_to_pass(enter, token):
-    """R13."""
+    """R13, S2."""
     with pytest.raises(ps.PermissionDenied, match=r"token.*PARTYSYNC_TOKEN") as refused:
         enter(token=token)
 

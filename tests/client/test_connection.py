@@ -66,7 +66,7 @@ def test_a_line_that_passes_few_bytes_at_a_time(line, enter):
 
 
 def test_a_line_that_went_silent_is_noticed_and_replaced(line, enter, impatient, wait_until):
-    """R3. Neither side was told that the other is gone."""
+    """R3, C7. Neither side was told that the other is gone."""
     room, other = enter(url=line.url), enter()
     table = room.table("t", x=int)
     line.hold()
@@ -122,7 +122,7 @@ def test_no_line_is_left_open_behind(lone_server, enter, wait_until):
 
 
 def test_attempts_are_spread_and_grow_rarer(lone_server, enter, monkeypatch, wait_until):
-    """So that a server that comes back is not met by everybody at once."""
+    """E11. So that a server that comes back is not met by everybody at once."""
     waits = []
     monkeypatch.setattr(connection.random, "uniform", lambda least, most: waits.append((least, most)) or 0.0)
     room = enter("r", at=lone_server)

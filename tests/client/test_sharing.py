@@ -39,7 +39,7 @@ def test_whoever_starts_the_server_owns_its_rooms(owner):
 
 @pytest.mark.parametrize("role", ["viewer", "editor", "owner"])
 def test_a_link_lets_in_as_what_it_says(owner, follow, wait_until, role):
-    """R13."""
+    """R13, S2."""
     share = owner.share(role, note="for the class")
     guest = follow(share.link, user="ann")
 
@@ -60,6 +60,7 @@ def test_a_link_lets_in_as_what_it_says(owner, follow, wait_until, role):
 
 
 def test_only_an_owner_shares_and_revokes(owner, follow):
+    """A6."""
     share = owner.share("editor")
     editor = follow(share.link)
 
@@ -82,7 +83,7 @@ def test_a_link_is_good_for_its_room_and_no_other(owner, follow, server):
 
 
 def test_what_is_revoked_ends_within_a_second(owner, follow, wait_until):
-    """And nothing that was pushed by then is let in afterwards."""
+    """A5. And nothing that was pushed by then is let in afterwards."""
     share = owner.share("editor")
     guests = [follow(share.link) for _ in range(3)]
 

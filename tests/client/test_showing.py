@@ -182,7 +182,7 @@ def slow(enter_todos, gate):
 
 
 def test_an_edit_that_takes_long_is_shown_to_others_meanwhile(slow, gate, wait_until):
-    """R11. Beside the very turn that takes so long, and until the delta that has its row."""
+    """R11, D5. Beside the very turn that takes so long, and until the delta that has its row."""
     _, bob, receipt = slow
     wait_until(lambda: drafts(bob), what="the undecided edit")
     assert drafts(bob) == {"m1-todos": m.Draft("m1-todos", "todos", {"r1": {"text": "waits", "done": False}}, 1)}
@@ -337,7 +337,7 @@ def test_no_more_drafts_are_shown_than_the_room_takes(live):
 
 
 def test_drafts_are_told_again_after_hello(live):
-    """R11. The room has dropped them."""
+    """R11, C8. The room has dropped them."""
     _, shown = live
     shown.draft("c1", "todos", {"r1": {"text": "y"}}, 0)
     shown.draft("c2", "todos", {"r1": {"text": "y"}}, 0)

@@ -131,6 +131,7 @@ def test_all_of_the_rows_are_inserted_or_none(store, columns, rows, code):
 
 
 def test_an_update_changes_only_the_columns_it_names(store):
+    """B2."""
     decide(store, "update", table="todos", id="1", values={"done": True})
 
     assert row(store) == {"text": "a", "done": True, "rank": 7}
@@ -185,7 +186,7 @@ def test_an_upsert_of_a_new_row_needs_what_an_insert_needs(store):
 
 
 def test_deleting_twice_is_no_error(store):
-    """Two people may delete it at once."""
+    """B2. Two people may delete it at once."""
     decide(store, "delete", table="todos", id="1")
     decide(store, "delete", table="todos", id="1")
 
@@ -517,7 +518,7 @@ def test_a_batch_gives_the_result_of_each_step(store):
     ],
 )
 def test_all_of_a_batch_is_kept_or_none(store, bad, code):
-    """R8."""
+    """R8, B2."""
     with pytest.raises(MutationRejected) as refused:
         decide(store, "batch", steps=[["delete", {"table": "todos", "id": "1"}], bad])
 
@@ -570,6 +571,7 @@ def test_a_table_that_cannot_be_is_refused(name, columns, code):
 
 
 def test_a_party_of_its_own_takes_no_tables_unless_it_says_so(store):
+    """B3."""
     with pytest.raises(MutationRejected) as refused:
         decide(store, "create_table", name="t", columns=[])
 

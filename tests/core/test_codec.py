@@ -153,7 +153,7 @@ def test_the_holes_take_a_value_that_is_plain(format, frame):
     ("format", "what"), [(format, what) for format in FORMATS for what in BROKEN_VALUES[format]], ids=str
 )
 def test_a_value_that_another_side_could_not_read_is_refused(format, what, frame):
-    """R13. A browser's JSON.parse refuses NaN, SQLite has no integer beyond 64 bits, UTF-8 has no half characters."""
+    """R13, S7. A browser's JSON.parse refuses NaN, SQLite has only 64-bit integers, UTF-8 no half characters."""
     raw = HOLES[format][frame] % BROKEN_VALUES[format][what]
 
     with pytest.raises(ProtocolError) as refused:
@@ -189,7 +189,7 @@ BROKEN_FRAMES = {
 @pytest.mark.parametrize("what", BROKEN_FRAMES)
 @both_formats
 def test_a_frame_of_the_wrong_shape_is_refused(format, what):
-    """R13."""
+    """R13, S8."""
     raw = getattr(msgspec, format).encode(BROKEN_FRAMES[what])
 
     with pytest.raises(ProtocolError, match="cannot be read"):
@@ -225,7 +225,7 @@ def test_a_frame_from_the_room_is_held_to_the_same_rules(format):
 
 @both_formats
 def test_a_field_that_is_not_known_is_skipped(format):
-    """So that a frame can grow."""
+    """S8. So that a frame can grow."""
     raw = getattr(msgspec, format).encode({"type": "seen", "mid": 1, "mood": {"any": ["thing"]}})
 
     assert decode_up(raw, format) == m.Seen(1)
@@ -307,6 +307,7 @@ ALL_FRAMES = [
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_every_frame_arrives_as_it_left(decode, frame, format, data):
+    """S6."""
     left = data.draw(frames(frame))
 
     arrived = decode(encode(left, format), format)
@@ -318,6 +319,7 @@ def test_every_frame_arrives_as_it_left(decode, frame, format, data):
 @settings(max_examples=40, deadline=None)
 @given(value=plain)
 def test_json_is_what_every_other_reader_of_json_takes_it_for(value):
+    """S7."""
     raw = encode(m.Presence({"a": value}), "json")
 
     assert json.loads(raw, parse_constant=pytest.fail)["state"] == {"a": value}

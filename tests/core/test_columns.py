@@ -241,6 +241,7 @@ def show(value):
 
 @pytest.mark.parametrize(("type_", "value", "stored"), rows(TAKEN), ids=show)
 def test_a_value_is_stored_as(type_, value, stored):
+    """V3, V4."""
     made = coerce(of(type_), value)
 
     assert made == stored
@@ -342,7 +343,7 @@ def assert_agreed(type_, value, format):
 @both_formats
 @pytest.mark.parametrize(("type_", "value", "stored"), rows(TAKEN), ids=show)
 def test_both_sides_of_a_wire_store_the_same(type_, value, stored, format):
-    """The guess and the truth come from one function; what it makes of a value and of its wire form is one thing."""
+    """V4. The guess and the truth come from one function; what it makes of a value and of its wire form is one."""
     assert_agreed(type_, value, format)
 
 
@@ -492,4 +493,5 @@ def test_json_text_is_what_any_reader_of_json_reads():
 
 
 def test_bytes_travel_as_base64():
+    """V4."""
     assert wire(of("bytes"), b"\0\xff") == {"base64": base64.b64encode(b"\0\xff").decode()}

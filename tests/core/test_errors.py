@@ -49,6 +49,7 @@ def test_every_error_is_one_that_a_person_can_catch_by_one_name():
 
 
 def test_the_codes_are_those_that_are_used_and_no_others():
+    """B4."""
     assert set(first_arguments("MutationRejected")) == MutationRejected.CODES
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from partysync_widget.core import messages as m
 
-# The protocol, field by field. A change here is a change of the protocol: if an older side could not understand it,
-# raise PROTOCOL. A field with a default may come; a field may never change its meaning.
+# The protocol, field by field. A change here is a new version of it: tests/protocol/test_shape.py says what that takes.
+# A field may never change its meaning.
 PROTOCOL = 1
 FRAMES = {
     "hello": "protocol client party epoch version settled name color line sight schema",
@@ -65,12 +65,14 @@ def test_the_protocol_is_the_one_written_down_here():
 
 
 def test_a_frame_says_its_type_and_leaves_out_what_is_as_usual():
+    """S6, S8."""
     assert msgspec.to_builtins(m.Delta("e", 1, 2)) == {"type": "delta", "epoch": "e", "base": 1, "version": 2}
     assert msgspec.to_builtins(m.Hello(1, "c")) == {"type": "hello", "protocol": 1, "client": "c"}
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256])
 def test_a_name_of_up_to_256_characters_is_taken(name):
+    """L2."""
     assert msgspec.convert({"name": name}, m.Peer).name == name
 
 
@@ -88,6 +90,7 @@ def test_a_name_of_up_to_256_characters_is_taken(name):
     ],
 )
 def test_a_field_out_of_its_range_is_refused(type_, value):
+    """L1, L2."""
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(value, type_)
 

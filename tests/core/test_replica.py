@@ -144,7 +144,7 @@ def test_the_table_has_every_frame():
 
 @pytest.mark.parametrize(("state", "frame", "outcome"), list(read_table()))
 def test_every_state_takes_every_frame_as_the_table_says(state, frame, outcome):
-    """R3. What does not fit is asked about again, and never applied."""
+    """R3, H8, C2. What does not fit is asked about again, and never applied."""
     replica = in_state(state)
     before = replica.link
     view = rows_of(replica.view, "todos")
@@ -168,6 +168,7 @@ def test_every_state_takes_every_frame_as_the_table_says(state, frame, outcome):
 
 
 def test_hello_says_who_and_what_is_held():
+    """F1."""
     replica = Replica(Todos, "me", user="ada", color="red")
     assert replica.opened("spare").send == [
         m.Hello(m.PROTOCOL, "me", Todos.fingerprint(), "", 0, 0, "ada", "red", 1, schema=1)
@@ -181,7 +182,7 @@ def test_hello_says_who_and_what_is_held():
 
 
 def test_each_line_has_a_higher_number_than_the_one_before():
-    """So that the room knows a late hello out of a dead one, also after the kernel has started again."""
+    """H4. So that the room knows a late hello out of a dead one, also after the kernel has started again."""
     replica = Replica(Todos, "me")
 
     lines = [replica.opened("spare", line).send[0].line for line in (0, 0, 1000, 7, 2000)]
@@ -212,6 +213,7 @@ def test_ping_says_the_version():
     ("protocol", "older"), [(m.PROTOCOL - 1, "server"), (m.PROTOCOL + 1, "library in this kernel")]
 )
 def test_another_protocol_is_refused_with_which_side_to_upgrade(protocol, older):
+    """H2."""
     replica = in_state("greeting")
 
     step = replica.receive([wired(welcome(protocol=protocol))])
@@ -271,7 +273,7 @@ def test_deltas_that_chain_are_taken_as_one():
 
 
 def test_a_frame_that_is_missing_is_asked_for_at_once():
-    """R3."""
+    """R3, C2."""
     replica = in_state("live")
 
     step = replica.receive([m.Delta("e", 5, 6, rows(6)), m.Delta("e", 7, 8, rows(8)), m.Delta("e", 8, 9, rows(9))])
@@ -281,7 +283,7 @@ def test_a_frame_that_is_missing_is_asked_for_at_once():
 
 
 def test_a_frame_that_was_lost_is_noticed_by_a_pong():
-    """R3."""
+    """R3, F18, C2."""
     replica = in_state("live")
 
     assert replica.receive([m.Pong(5)]).send == []
@@ -290,7 +292,7 @@ def test_a_frame_that_was_lost_is_noticed_by_a_pong():
 
 @pytest.mark.parametrize("between", [0, 1, 2])
 def test_parts_count_only_when_their_end_is_here(between):
-    """R8."""
+    """R8, C3."""
     replica = in_state("live")
     parts = [m.Part(rows(6)), m.Part(rows(7))]
 
@@ -305,7 +307,7 @@ def test_parts_count_only_when_their_end_is_here(between):
 
 @pytest.mark.parametrize("begin", [m.Begin("e", 5), m.Begin("e")], ids=["a delta", "a snapshot"])
 def test_a_part_that_was_lost_is_noticed_at_the_end(begin):
-    """R3, R8."""
+    """R3, R8, F13."""
     replica = in_state("live")
     view = rows_of(replica.view, "todos")
 
@@ -327,7 +329,7 @@ def test_a_part_that_came_twice_is_noticed_at_the_end():
 
 
 def test_the_base_is_of_another_epoch_only_when_rows_of_it_are_here():
-    """R10. A line that is cut after the welcome leaves what was held before it."""
+    """R10, C9. A line that is cut after the welcome leaves what was held before it."""
     replica = in_state("greeting")
     replica.receive([welcome(epoch="f")])
     assert replica.epoch == "e"
@@ -339,6 +341,7 @@ def test_the_base_is_of_another_epoch_only_when_rows_of_it_are_here():
 
 
 def test_parts_that_bring_a_table_make_it_with_their_end():
+    """V6."""
     replica = in_state("live")
     spec = m.TableSpec("more", (m.Column("text", "text"),))
 
@@ -350,6 +353,7 @@ def test_parts_that_bring_a_table_make_it_with_their_end():
 
 
 def test_parts_that_begin_anew_forget_what_had_begun():
+    """C3, F11."""
     replica = in_state("live")
 
     replica.receive([m.Begin("e", 5), m.Part(rows(6)), m.Begin("e", 5), m.Part(rows(7)), m.End(8)])
@@ -358,6 +362,7 @@ def test_parts_that_begin_anew_forget_what_had_begun():
 
 
 def test_parts_are_forgotten_with_the_line():
+    """C3."""
     replica = in_state("live")
     replica.receive([m.Begin("e", 5), m.Part(rows(6))])
 
@@ -438,6 +443,7 @@ def test_a_snapshot_whose_tables_do_not_fit_is_asked_for_anew_too():
 
 
 def test_a_loop_of_resyncs_ends_with_an_error():
+    """C2."""
     replica = in_state("live")
 
     for _ in range(MOST_RESYNCS):
@@ -475,7 +481,7 @@ def test_a_new_line_begins_the_count_anew():
 
 
 def test_peers_are_the_others():
-    """R11."""
+    """R11, F14."""
     replica = in_state("greeting")
 
     step = replica.receive([welcome(peers={"me": m.Peer("ada"), "you": m.Peer("eve")})])
@@ -489,6 +495,7 @@ def test_peers_are_the_others():
 
 
 def test_edits_are_sent_once_per_connection_and_in_order():
+    """C4."""
     replica = in_state("live")
     replica.mutate("finish", {"id": "mine"})
 
@@ -505,11 +512,12 @@ def test_edits_are_sent_once_per_connection_and_in_order():
 
 @pytest.mark.parametrize("state", ["idle", "greeting", "welcomed"])
 def test_nothing_is_sent_before_the_base_is_known(state):
-    """The first delta may say that the room has it already (R5)."""
+    """C4. The first delta may say that the room has it already (R5)."""
     assert in_state(state).outgoing() == []
 
 
 def test_pushes_keep_to_the_rooms_number_of_mutations():
+    """L3."""
     replica = in_state("live")
     replica.limits = m.Limits(frame=1 << 20, mutations=3)
     for n in range(6):
@@ -618,7 +626,7 @@ def rewound():
 
 
 def test_another_history_is_announced(rewound):
-    """R10."""
+    """R10, C5."""
     _, step = rewound
 
     assert step.rewound == "The room's file was deleted."
@@ -627,7 +635,7 @@ def test_another_history_is_announced(rewound):
 
 
 def test_what_the_lost_history_may_have_decided_is_unknown_and_can_be_made_again(rewound):
-    """R6, R10. It is not made again by itself: it might then have its effect twice."""
+    """R6, R10, C5. It is not made again by itself: it might then have its effect twice."""
     _, step = rewound
 
     (settled,) = step.settled
@@ -641,7 +649,7 @@ def test_what_the_lost_history_may_have_decided_is_unknown_and_can_be_made_again
 
 
 def test_what_was_never_sent_is_made_under_the_new_id(rewound):
-    """R5, R10."""
+    """R5, R10, C5."""
     replica, _ = rewound
 
     assert [(each.mutation.mid, each.mutation.name, each.ticket) for each in replica.pending] == [
@@ -652,7 +660,7 @@ def test_what_was_never_sent_is_made_under_the_new_id(rewound):
 
 
 def test_the_old_rows_stay_until_the_new_ones_are_whole(rewound):
-    """R4."""
+    """R4, C5."""
     replica, _ = rewound
     assert list(rows_of(replica.view, "todos")) == ["r1", "b"]
 
@@ -681,6 +689,7 @@ def test_what_one_writes_the_other_sees(make_stage, format):
 
 
 def test_the_two_formats_meet_in_one_room(make_stage):
+    """S6."""
     stage = make_stage()
     ada, bob = stage.enter("ada", format="json"), stage.enter("bob", format="msgpack")
     columns = [
@@ -700,7 +709,7 @@ def test_the_two_formats_meet_in_one_room(make_stage):
 
 
 def test_the_room_may_decide_otherwise_than_was_guessed(make_stage):
-    """R7."""
+    """R7, C1."""
     stage = make_stage(party=Todos)
     ada = stage.enter("ada")
 
@@ -713,6 +722,7 @@ def test_the_room_may_decide_otherwise_than_was_guessed(make_stage):
 
 
 def test_a_party_whose_code_is_not_here_is_played_along_with(make_stage):
+    """C1."""
     stage = make_stage(party=Todos)
     ada = stage.enter("ada", party=type("Todos", (Party,), {}), typed=False)
 
@@ -781,6 +791,7 @@ def test_a_frame_told_twice_is_harmless(make_stage):
 
 
 def test_a_barrier_comes_back_when_what_was_sent_before_it_is_here(make_stage):
+    """F16."""
     stage = make_stage(party=Todos)
     ada, bob = stage.enter("ada"), stage.enter("bob")
     bob.mutate("create", id="0", text="theirs")
@@ -799,6 +810,7 @@ def test_a_barrier_comes_back_when_what_was_sent_before_it_is_here(make_stage):
 
 
 def test_seen_results_are_forgotten_by_the_room(make_stage):
+    """C6."""
     stage = make_stage(party=Todos)
     ada = stage.enter("ada")
 

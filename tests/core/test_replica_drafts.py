@@ -69,7 +69,7 @@ def test_what_others_type_is_told_with_whose_it_is_and_touches_no_row(replica, f
 
 
 def test_of_a_key_the_last_draft_counts(drafted):
-    """R11."""
+    """R11, D1."""
     hear(drafted, m.Drafts({"you": [typing(text="yea")], "she": [typing(text="no")]}))
 
     assert drafted.drafts["you", "c1"].rows == {"r1": {"text": "yea"}}
@@ -77,7 +77,7 @@ def test_of_a_key_the_last_draft_counts(drafted):
 
 
 def test_a_draft_without_rows_is_over(drafted):
-    """R11."""
+    """R11, D1."""
     assert hear(drafted, m.Drafts({"you": [m.Draft("c1")]})).drafts
     assert list(drafted.drafts) == [("you", "c2")]
     assert not hear(drafted, m.Drafts({"you": [m.Draft("c1")]})).drafts
@@ -91,7 +91,7 @@ def test_own_drafts_are_not_those_of_others(replica):
 
 
 def test_a_draft_ends_with_the_delta_that_has_its_row(drafted):
-    """R11. Not before, not after, and in the same step."""
+    """R11, D2. Not before, not after, and in the same step."""
     assert not hear(drafted, delta(6, you=2)).drafts
     assert ("you", "c2") in drafted.drafts
 
@@ -109,7 +109,7 @@ def test_an_ack_of_somebody_else_ends_nothing(drafted):
 
 @pytest.mark.parametrize("base", [5, None], ids=["a delta", "a snapshot"])
 def test_a_draft_ends_when_what_came_in_parts_is_whole(drafted, base):
-    """R8, R11."""
+    """R8, R11, D2."""
     assert not hear(drafted, m.Begin("e", base), m.Part([put(6, "r1")])).drafts
     assert ("you", "c2") in drafted.drafts
 
@@ -127,7 +127,7 @@ def test_a_delta_that_does_not_fit_ends_nothing(drafted):
 
 
 def test_whoever_leaves_takes_their_drafts_along(drafted):
-    """R11."""
+    """R11, C8."""
     hear(drafted, m.Drafts({"she": [typing()]}))
 
     assert hear(drafted, m.Peers({"you": None})).drafts
@@ -136,7 +136,7 @@ def test_whoever_leaves_takes_their_drafts_along(drafted):
 
 
 def test_a_welcome_says_all_drafts_there_are(drafted):
-    """R11."""
+    """R11, C8."""
     drafted.opened("spare")
     step = hear(drafted, welcome(drafts={"she": [typing()], "me": [typing()]}))
 
@@ -145,7 +145,7 @@ def test_a_welcome_says_all_drafts_there_are(drafted):
 
 
 def test_nobody_s_drafts_outlive_the_line(drafted):
-    """R11."""
+    """R11, C8."""
     assert drafted.closed().drafts
     assert drafted.drafts == {}
     assert not drafted.closed().drafts

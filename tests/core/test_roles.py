@@ -42,6 +42,7 @@ class School(Party):
 
 
 def test_each_role_may_do_what_those_before_it_may():
+    """A1."""
     assert [[reaches(one, other) for other in ROLES] for one in ("", *ROLES)] == [
         [False, False, False],
         [True, False, False],

@@ -169,7 +169,7 @@ def test_a_column_may_be_called_as_a_word_of_sql(name):
 
 
 def test_rows_come_in_the_order_of_insertion(store):
-    """Also after an update; a row that was replaced is a new one."""
+    """V2. Also after an update; a row that was replaced is a new one."""
     decide(store, "insert", table="todos", id="0", values={})
     decide(store, "update", table="todos", id="1", values={"text": "z"})
     decide(store, "delete", table="todos", id="2")
@@ -479,6 +479,7 @@ def test_a_rollback_before_anybody_looked_is_fine():
 
 
 def test_rows_of_a_frame_are_put_as_they_are(store):
+    """V1."""
     store.apply([TableChange("todos", ["done", "text"], [[2, "2", 1, "B"], [9, "9", 0, "z"]], ["1", "nobody"])])
 
     assert store.rows("todos") == [(2, "2", "B", 1), (3, "3", "c", None), (9, "9", "z", 0)]
@@ -591,6 +592,7 @@ def test_broken_base64_in_a_frame_is_an_error_of_the_protocol():
 
 
 def test_tables_of_a_frame_are_made_and_grow():
+    """V6."""
     store = Store.memory(Main)
 
     store.apply([TableChange("todos", ["text"], [[1, "1", "a"]])], [TODOS])

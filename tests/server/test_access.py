@@ -163,7 +163,7 @@ def test_a_file_that_is_none_is_said_so(tmp_path):
 
 
 def test_a_session_whose_share_is_revoked_may_nothing_from_then_on(access, tmp_path):
-    """R13. Also what it has pushed and nobody has decided; and who was given another role is asked to come again."""
+    """R13, A4, A5. Also what it has pushed and nobody decided; who was given another role is asked to come again."""
 
     async def story():
         rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)

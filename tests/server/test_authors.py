@@ -66,7 +66,7 @@ def test_who_made_what_long_ago_is_forgotten(monkeypatch):
 
 
 def test_rows_by_one_client_are_signed_once(room, ada):
-    """R11."""
+    """R11, V8."""
     ada.push(create(1), create(2))
     turn(room)
 
@@ -74,7 +74,7 @@ def test_rows_by_one_client_are_signed_once(room, ada):
 
 
 def test_rows_by_several_are_signed_each(room, ada, bob):
-    """R11. The last to touch a row has written it, whatever became of other edits."""
+    """R11, V8. The last to touch a row has written it, whatever became of other edits."""
     ada.push(create(1, "a"), create(2, "b"), create(3, "c"), create(4, "a"))
     bob.push(create(1, "d"), m.Mutation(2, "finish", {"id": "b"}))
     ada.push(m.Mutation(5, "delete", {"table": "todos", "id": "c"}))
@@ -102,7 +102,7 @@ def test_where_nothing_was_put_nobody_signs(room, ada):
 
 
 def test_many_rows_by_several_are_not_signed(room, ada, bob):
-    """R12. Nobody waits for it; so many are."""
+    """R12, V8. Nobody waits for it; so many are."""
     ada.push(load(1, SIGNED_ROWS - 1))
     bob.push(create(1, "b"))
     turn(room)
@@ -115,7 +115,7 @@ def test_many_rows_by_several_are_not_signed(room, ada, bob):
 
 
 def test_after_a_restart_nobody_knows(room, ada, bob):
-    """R11. What was made since is signed."""
+    """R11, V8. What was made since is signed."""
     ada.push(create(1, "a"))
     turn(room)
     room.ledger.close()

@@ -107,6 +107,7 @@ def test_it_ends_in_good_order(lone_server, enter, wait_until, number):
 
 
 def test_goodbye_is_what_everybody_hears_first(lone_server, enter, wait_until):
+    """F20."""
     room, heard = enter("x", at=lone_server), []
     room.observe(lambda room: heard.append(room.trouble))
     lone_server.stop()

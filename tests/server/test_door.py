@@ -66,14 +66,14 @@ def refused(server, **headers):
 
 @pytest.mark.parametrize("origin", WRONG_ORIGINS.values(), ids=WRONG_ORIGINS)
 def test_a_page_that_was_not_allowed_is_refused(known, origin):
-    """R13. Though it shows the right token, by a socket or without."""
+    """R13, S3. Though it shows the right token, by a socket or without."""
     for upgrade in (True, False):
         assert refused(known, Origin=origin, upgrade=upgrade) == (403, "browser")
 
 
 @pytest.mark.parametrize("host", WRONG_HOSTS.values(), ids=WRONG_HOSTS)
 def test_a_name_that_is_not_ours_is_refused(known, host):
-    """R13. A page that gives itself our address by its own DNS still names itself."""
+    """R13, S3. A page that gives itself our address by its own DNS still names itself."""
     assert refused(known, Host=host.format(port=known.port)) == (403, "host")
 
 
@@ -92,6 +92,7 @@ def test_without_a_word_no_page_is_allowed(server, origin):
 
 @pytest.mark.parametrize("header", ["Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-WebSocket-Origin"])
 def test_what_only_browsers_send_is_as_good_as_an_origin(known, header):
+    """S3."""
     assert refused(known, **{header: "websocket"}) == (403, "browser")
 
 
@@ -104,6 +105,7 @@ def test_what_a_proxy_may_add_changes_nothing(known, header):
     "host", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]:5", "rooms.example.org", "Rooms.Example.ORG:1"]
 )
 def test_who_names_us_comes_in_and_so_does_the_page_that_was_allowed(known, host):
+    """S3."""
     with Stranger(known, "/parties/main/x", Host=host, Origin=PAGE, Sec_Fetch_Mode="websocket") as page:
         page.frame(hello("a-page"))
         assert (page.status, page.hear()["type"]) == (101, "welcome")

@@ -50,7 +50,7 @@ def kinds(client):
 
 
 def test_everybody_else_hears_what_somebody_types(room, ada, bob):
-    """R11. It touches no version."""
+    """R11, F5, F15. It touches no version."""
     ada.say(typing())
 
     assert drafts(bob) == [{"ada": [typing()]}]
@@ -66,7 +66,7 @@ def test_whoever_comes_in_is_told_of_all_drafts_there_are(ada, bob, join):
 
 
 def test_the_last_draft_of_a_key_counts(ada, bob):
-    """R12. Whoever takes nothing for a while is owed one."""
+    """R12, D1. Whoever takes nothing for a while is owed one."""
     ada.say(*(typing(text=str(n)) for n in range(100)), typing("c2"))
 
     assert drafts(bob) == [{"ada": [typing(text="99"), typing("c2")]}]
@@ -99,7 +99,7 @@ def test_a_session_that_reads_nothing_is_owed_what_there_is_and_no_more(ada, bob
 
 
 def test_a_draft_has_a_size(ada, bob):
-    """R13."""
+    """R13, L4."""
     ada.say(typing(text="x" * (m.DRAFT_BYTES - 100)))
     assert ada.session.ended is None
     ada.say(typing(text="x" * m.DRAFT_BYTES))
@@ -108,7 +108,7 @@ def test_a_draft_has_a_size(ada, bob):
 
 
 def test_a_session_has_so_many_drafts_and_no_more(ada, bob):
-    """R12. Those that are over do not count."""
+    """R12, L5. Those that are over do not count."""
     ada.say(typing("over"), m.Draft("over"), *(typing(f"c{n}") for n in range(m.MOST_DRAFTS)), typing("c0", "again"))
     assert ada.session.ended is None
     ada.say(typing("one more"))
@@ -128,7 +128,7 @@ def test_whoever_was_not_introduced_types_for_nobody(room, join, bob):
 
 
 def test_a_key_is_its_clients(ada, bob, join):
-    """R13. Nobody ends what another types."""
+    """R13, D1. Nobody ends what another types."""
     eve = join("eve")
     ada.say(typing())
     drafts(eve)
@@ -141,7 +141,7 @@ def test_a_key_is_its_clients(ada, bob, join):
 
 
 def test_drafts_end_with_their_session(room, ada, bob):
-    """R11."""
+    """R11, D4."""
     ada.say(typing())
     drafts(bob)
     room.leave(ada.session)
@@ -171,7 +171,7 @@ def test_drafts_end_when_another_session_takes_over(room, ada, bob, join):
 
 
 def test_drafts_end_when_their_client_greets_again(room, ada, bob, join):
-    """R11. It tells them again; what it does not tell again is over."""
+    """R11, D4. It tells them again; what it does not tell again is over."""
     ada.say(typing("c1"), typing("c2"))
     drafts(bob)
     ada.say(m.Hello(m.PROTOCOL, "ada", epoch=room.ledger.epoch))
@@ -180,6 +180,17 @@ def test_drafts_end_when_their_client_greets_again(room, ada, bob, join):
     ada.hear()
     ada.say(typing("c2"))
     assert drafts(bob) == [{"ada": [typing("c2")]}]
+
+
+def test_a_draft_that_comes_between_hello_and_welcome_is_not_told(room, ada, bob):
+    """D6. It is of the conversation before."""
+    bob.hear()
+    ada.say(m.Hello(m.PROTOCOL, "ada", epoch=room.ledger.epoch), typing())
+    ada.hear()
+
+    assert drafts(bob) == []
+    ada.say(typing())
+    assert drafts(bob) == [{"ada": [typing()]}]
 
 
 def test_whoever_greets_again_is_told_once_what_there_is(room, ada, bob):
@@ -198,7 +209,7 @@ def test_whoever_greets_again_is_told_once_what_there_is(room, ada, bob):
 
 
 def test_a_draft_is_told_before_the_delta_that_ends_it(room, ada, bob):
-    """R11. Also to whoever has been told an earlier state of it."""
+    """R11, D3. Also to whoever has been told an earlier state of it."""
     ada.say(typing())
     drafts(bob)
     ada.say(typing(mid=1))
@@ -212,7 +223,7 @@ def test_a_draft_is_told_before_the_delta_that_ends_it(room, ada, bob):
 
 
 def test_a_draft_that_nobody_was_told_of_is_not_told_when_it_is_decided(room, ada, bob):
-    """R11."""
+    """R11, D3."""
     bob.hear()
     ada.say(typing(mid=1))
     ada.push(create(1))
@@ -223,7 +234,7 @@ def test_a_draft_that_nobody_was_told_of_is_not_told_when_it_is_decided(room, ad
 
 @pytest.mark.parametrize("outcome", ["accepted", "rejected"])
 def test_a_draft_that_comes_after_its_delta_is_not_told(room, ada, bob, outcome):
-    """R11. Nothing would end it."""
+    """R11, D3. Nothing would end it."""
     ada.push(create(1) if outcome == "accepted" else m.Mutation(1, "finish", {"id": "nobody's"}))
     turn(room)
     bob.hear()
@@ -267,7 +278,7 @@ def test_a_key_that_is_used_again_is_never_left_open(room, ada, bob):
 
 
 def test_whoever_is_in_the_middle_of_a_snapshot_hears_its_end(room, ada, join):
-    """R11. The end of a snapshot acks whatever was decided while it was read."""
+    """R11, D3, F13. The end of a snapshot acks whatever was decided while it was read."""
     ada.push(create(1))
     turn(room)
     room.forget_snapshots()  # ada's was of no rows
@@ -376,7 +387,7 @@ def test_nobody_is_told_after_their_end(room, ada, bob):
 
 
 def test_in_whatever_order_a_slow_session_is_told_no_draft_is_left_open(make_stage):
-    """R11. Every order of typing, committing, deciding and being told, against what the receiver then holds."""
+    """R11, D3. Every order of typing, committing, deciding and being told, against what the receiver then holds."""
     moves = {
         "type": lambda room, ada: ada.say(typing(text="t")),
         "commit": lambda room, ada: ada.say(typing(text="m", mid=1)),

@@ -86,7 +86,7 @@ def server_on(disk, start_server, monkeypatch):
 
 
 def test_edits_wait_for_space_and_arrive(disk, server_on, enter, wait_until):
-    """R6, R9."""
+    """R6, R9, E6."""
     ann, bob = enter("r", at=server_on, user="ann"), enter("r", at=server_on)
     table = ann.table("t", text=str)
     receipts = [table.insert(id="0", text="000000" * 4000)]

@@ -47,7 +47,7 @@ def test_the_stranger_of_these_tests_can_be_a_good_one(server):
 )
 @pytest.mark.parametrize("path", [ROOM, "/health", "/parties/zoo/x", "/nowhere", "/"])
 def test_browsers_and_people_without_the_token_learn_nothing(server, headers, path):
-    """R13. What is there and what is not there are refused alike; no room is made."""
+    """R13, S2, S3, S4. What is there and what is not there are refused alike; no room is made."""
     files = server.files()
     with Stranger(server, path, **headers) as stranger:
         said = json.loads(stranger.body)
@@ -82,6 +82,7 @@ def test_browsers_and_people_without_the_token_learn_nothing(server, headers, pa
     ],
 )
 def test_addresses_that_are_no_room(server, path, status):
+    """S1, S4."""
     files = sorted(server.data.rglob("*.db"))
     with Stranger(server, path) as stranger:
         assert stranger.status == status
@@ -95,6 +96,7 @@ def test_addresses_that_are_no_room(server, path, status):
     "name", ["..", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "a%2Fb", "%252e%252e", "%5c..%5c", "a;b", "~", "-rf"]
 )
 def test_names_that_look_like_paths_are_rooms_like_any_other(server, name):
+    """S1."""
     with Stranger(server, f"/parties/main/{name}") as stranger:
         stranger.frame(hello())
         assert stranger.hear()["type"] == "welcome"
@@ -105,7 +107,7 @@ def test_names_that_look_like_paths_are_rooms_like_any_other(server, name):
 
 @pytest.mark.parametrize("how", [{"upgrade": False}, {"method": "POST"}, {"method": "PUT"}, {"Upgrade": "h2c"}])
 def test_a_room_is_for_web_sockets(server, how):
-    """And a plain request makes no room."""
+    """S4. And a plain request makes no room."""
     files = server.files()
     with Stranger(server, "/parties/main/never-made", **how) as stranger:
         assert 400 <= stranger.status < 500
@@ -115,6 +117,7 @@ def test_a_room_is_for_web_sockets(server, how):
 
 @pytest.mark.parametrize("subprotocol", [None, "soap", "partysync.v9+json", "partysync"])
 def test_without_our_sub_protocol_one_is_told_which(server, subprotocol):
+    """S5, E7."""
     with Stranger(server, ROOM, subprotocol=subprotocol) as stranger:
         heard = stranger.hear_all()
 

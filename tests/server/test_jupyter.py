@@ -387,7 +387,7 @@ def test_who_belongs_here_gets_in(jupyter):
 
 @pytest.mark.parametrize("jupyter", ["token"], indirect=True)
 def test_a_kernel_from_anywhere_uses_jupyters_address_and_token(jupyter):
-    """What a gateway's kernels are told to set. Frames cross from Jupyter's loop to the rooms' and back, in order."""
+    """S1. What a gateway's kernels are told to set. Frames cross from Jupyter's loop to the rooms' and back."""
     there = ps.connect("far", url=f"http://127.0.0.1:{jupyter.port}{MOUNT}", token=JUPYTER_TOKEN)
     here = ps.connect("far", url=jupyter.said()["url"], token=jupyter.said()["token"])
     table = there.table("t", x=int, text=str)

@@ -118,7 +118,7 @@ def test_a_backup_replaces_no_file_unless_told(enter_here, command, tmp_path):
 def test_who_is_in_a_room_that_is_restored_gets_what_was_restored(
     lone_server, enter_here, command, tmp_path, wait_until, file, request
 ):
-    """R10. Of an edit that was on its way nobody knows, and that is told; one that was never sent is made again."""
+    """R10, F20. Of an edit that was on its way nobody knows, and that is told; one never sent is made again."""
     ann, hers = enter_here(user="ann")
     bob, his = enter_here(user="bob")
     cut = Line(lone_server.port)
@@ -160,6 +160,7 @@ def dict_of(table):
 
 
 def test_a_deleted_room_is_gone_and_whoever_was_in_it_is_told(lone_server, enter_here, command, file, wait_until):
+    """E6."""
     ann, hers = enter_here()
     hers.insert(id="a", text="", n=1).result(8)
     link = ann.share("editor")
@@ -169,6 +170,8 @@ def test_a_deleted_room_is_gone_and_whoever_was_in_it_is_told(lone_server, enter
     command("delete", "main/kept", "--yes")
     wait_until(lambda: lone_server.sessions() == 0)
     assert "was deleted" in str(ann.trouble)
+    wait_until(lambda: ann.status == "failed", what="not to come back")
+    assert ann.connection.trouble.kind == "storage"
     assert not list(file.parent.glob(file.name + "*"))
     assert "no room" in command("delete", "main/kept", "--yes", code=1)
     _, again = enter_here()

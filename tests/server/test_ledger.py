@@ -176,7 +176,7 @@ def test_an_accepted_mutation_without_a_value_needs_no_result(ledger):
 
 
 def test_a_delta_is_everything_after_a_version(open_ledger, tmp_path):
-    """R2."""
+    """R2, F10, V7."""
     ledger = open_ledger(tmp_path / "main.db", Main)
     table = {"name": "todos", "columns": [{"name": "text", "type": "text"}]}
     turn(ledger, m.Mutation(1, "create_table", table))
@@ -212,7 +212,7 @@ def test_a_ledger_holds_its_own_versions_and_no_others(ledger):
 
 
 def test_an_earlier_epoch_is_held_as_far_as_it_went(open_ledger, ledger):
-    """R10."""
+    """R10, C9, H7."""
     turn(ledger, create(1, "a"), create(2, "b"))
     ledger.close()
     second = open_ledger()
@@ -251,6 +251,7 @@ def test_a_file_that_is_opened_again_in_the_same_epoch_goes_on_with_it(open_ledg
 
 
 def test_a_client_belongs_to_who_made_its_first_mutation(ledger):
+    """H3."""
     turn(ledger, create(1, "a"), owner="ada")
 
     assert ledger.owner("c") == "ada"

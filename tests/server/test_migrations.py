@@ -118,7 +118,7 @@ def test_a_room_has_its_rows_in_the_new_schema_and_in_their_order(old):
 
 
 def test_a_migration_takes_one_version_and_everything_older_is_fetched_anew(old):
-    """R1, R4."""
+    """R1, R4, M1."""
     before = old.ledger.version
 
     reopen(old, Third)
@@ -435,7 +435,7 @@ def test_a_schema_that_changes_without_a_migration_is_refused_with_what_to_do(ol
 
 
 def test_a_kernel_that_copes_goes_on_with_what_it_knows(old):
-    """It sees the new column, its mutators are guessed and decided, and it can call one that it has no code of."""
+    """M2, M3. It sees the new column, its mutators are guessed and decided, and it can call one it has no code of."""
     reopen(old, Second)
     ada, new = old.kernels[0].connect(), old.enter("new")
     old.rest()
@@ -467,7 +467,7 @@ def test_wrong_arguments_of_an_older_kernel_are_the_rooms_to_refuse(old):
 
 
 def test_an_edit_made_while_the_room_was_migrated_is_kept_and_replayed(old):
-    """R6, R7. And the old rows stay in view until the new are whole (R4)."""
+    """R6, R7, M3. And the old rows stay in view until the new are whole (R4)."""
     ada = old.kernels[0]
     ada.insert("mine", text="made offline")
     seen = ada.watch(lambda: list(ada.rows()))
@@ -482,6 +482,7 @@ def test_an_edit_made_while_the_room_was_migrated_is_kept_and_replayed(old):
 
 @pytest.mark.parametrize("party", [Third], ids=["a column has another name"])
 def test_a_kernel_that_cannot_cope_is_told_that_its_file_is_the_older(old, party):
+    """M4, E8."""
     reopen(old, party)
     ada = old.kernels[0].connect()
     old.rest()
@@ -492,6 +493,7 @@ def test_a_kernel_that_cannot_cope_is_told_that_its_file_is_the_older(old, party
 
 
 def test_one_migration_that_kernels_cannot_live_with_is_enough(old):
+    """M2, M4."""
     reopen(old, reworked(RENAMED, DUE, schema=Third.schema))
     second = First.schema.replace("text", "title")
 
@@ -500,6 +502,7 @@ def test_one_migration_that_kernels_cannot_live_with_is_enough(old):
 
 
 def test_a_newer_kernel_is_told_that_the_server_is_the_older_and_what_to_type(old):
+    """M4."""
     old.room.restart = "Restart Jupyter."
     new = old.enter("new", party=Second)
 
@@ -508,7 +511,7 @@ def test_a_newer_kernel_is_told_that_the_server_is_the_older_and_what_to_type(ol
 
 
 def test_a_library_from_before_migrations_is_refused_as_ever(old):
-    """Its hello has no version: it would not know to take the room's tables."""
+    """M4. Its hello has no version: it would not know to take the room's tables."""
     reopen(old, Second)
     ada = old.kernels[0].connect()
     ada.up.clear()

@@ -79,6 +79,7 @@ def test_a_party_that_cannot_be_loaded_is_refused_with_how_to_write_it(folder, p
 
 
 def test_a_persons_own_server_imports_what_their_kernel_names(folder):
+    """S12."""
     parties = Parties(imports=True)
 
     found = parties.find("todos", quote(f"my_parties:Todos;{folder}"))
@@ -104,7 +105,7 @@ def test_a_hint_of_another_party_does_not_pass_for_the_one_that_was_asked_for(fo
 
 
 def test_a_shared_server_imports_nothing_that_a_kernel_names(folder, monkeypatch):
-    """R13."""
+    """R13, S12."""
     monkeypatch.setitem(sys.modules, "my_parties", types.ModuleType("my_parties"))
 
     assert Parties().find("todos", quote(f"my_parties:Todos;{folder}")) is None

@@ -56,7 +56,7 @@ def test_much_is_several_parts_of_a_size(format, schema):
 
 
 def test_what_is_gone_goes_before_what_takes_its_place():
-    """A new row may have the position of one that is gone."""
+    """F12. A new row may have the position of one that is gone."""
     changes = [m.TableChange("todos", ["text"], rows(10_000, width=50), ["gone"] * 10_000)]
 
     parts = decoded(in_parts(changes, [], "json"), "json")

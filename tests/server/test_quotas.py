@@ -86,6 +86,7 @@ def shared(start_server, enter):
 
 
 def test_one_session_too_many_is_refused_until_one_ends(shared, wait_until):
+    """S4, L8."""
     server, _room, token = shared
     path = "/parties/main/shared"
     with Stranger(server, path, token=token) as one, Stranger(server, path, token=token) as two:
@@ -111,7 +112,7 @@ def test_a_request_that_opens_no_socket_takes_no_place(shared):
 
 
 def test_who_is_too_fast_is_slowed_loses_nothing_and_holds_up_nobody(shared, wait_until):
-    """R4, R12. 1,000 frames at 200 a second after a burst of 400: three seconds, each one accepted in its turn."""
+    """R4, R12, L8. 1,000 frames at 200 a second after a burst of 400: three seconds, each one accepted in its turn."""
     server, room, token = shared
     with Stranger(server, "/parties/main/shared", token=token) as guest:
         guest.frame(hello("fast"))
@@ -134,6 +135,7 @@ def test_who_is_too_fast_is_slowed_loses_nothing_and_holds_up_nobody(shared, wai
 
 
 def test_a_long_frame_before_the_hello_ends_it_and_after_it_does_not(server):
+    """S9."""
     long = {"type": "presence", "state": {"x": "x" * 300_000}}
     with Stranger(server, "/parties/main/long") as stranger:
         stranger.frame(long)
@@ -158,6 +160,7 @@ def ask(server, room, token):
 
 
 def test_a_server_opens_no_more_rooms_for_guests_than_it_was_told(start_server, wait_until):
+    """L8."""
     server = start_server("--rooms-open=1", "--idle-room=0.1")
     with ps.connect("one", url=server.url, token=server.token) as one:
         one.table("t", x=int).insert(x=1).result(8)

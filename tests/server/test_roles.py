@@ -82,7 +82,7 @@ def test_each_role_holds_what_it_is_shown_however_it_is_told(stage, role, format
 
 
 def test_no_byte_for_a_lower_role_holds_what_is_hidden(stage):
-    """R13. Rows, schema, results of others, drafts and places."""
+    """R13, A3. Rows, schema, results of others, drafts and places."""
     owner, viewer = stage.kernels[0], stage.enter("viewer", role="viewer")
     heard = []
     viewer.carry_down = lambda: heard.extend(viewer.down) or viewer.down.clear()
@@ -104,7 +104,7 @@ def test_no_byte_for_a_lower_role_holds_what_is_hidden(stage):
 
 
 def test_what_changes_while_a_snapshot_is_read_is_told_as_it_is_shown(stage):
-    """R4, R13. It comes in the last part."""
+    """R4, R13, A3. It comes in the last part."""
     owner, viewer = stage.kernels[0], stage.enter("viewer", role="viewer", connected=False)
     viewer.connect()
     viewer.carry_up()
@@ -123,7 +123,7 @@ def test_what_changes_while_a_snapshot_is_read_is_told_as_it_is_shown(stage):
 
 
 def test_who_has_another_role_now_holds_what_that_is_shown(stage):
-    """R4. Up and down again; edits of its own that wait are decided by what it is then (R6)."""
+    """R4, A4, H6. Up and down again; edits of its own that wait are decided by what it is then (R6)."""
     kernel = stage.enter("k", role="owner")
     for role in ("viewer", "editor", "owner", "viewer"):
         kernel.cut()
@@ -189,7 +189,7 @@ CHANGES = {
 
 @pytest.mark.parametrize(("role", "table", "verb"), list(itertools.product((*ROLES, ""), TABLES, VERBS)))
 def test_a_push_changes_what_its_role_may_change(stage, role, table, verb):
-    """R13. Said by hand, past every check of the kernel; R6: whatever it is, it is decided, with a sentence."""
+    """R13, A2. Said by hand, past every check of the kernel; R6: whatever it is, it is decided, with a sentence."""
     before, specs = truth(stage), [entry.spec for entry in stage.ledger.store.tables.values()]
     kernel = stage.enter("k", role=role or "viewer")
     kernel.session.role = role
@@ -226,7 +226,7 @@ def test_every_frame_has_a_row():
 
 @pytest.mark.parametrize("kind", UP)
 def test_a_viewer_changes_nothing_by_any_frame(stage, kind):
-    """R13. No row, no table, no version, no line of anybody else's, and nothing of what the others are shown."""
+    """R13, D7, A1. No row, no table, no version, no line of anybody else's, nothing of what the others are shown."""
     viewer, owner = stage.enter("k", role="viewer"), stage.kernels[0]
     stage.rest()
     file, peers, version = bytes_of(stage), dict(owner.replica.peers), stage.ledger.version
@@ -240,7 +240,7 @@ def test_a_viewer_changes_nothing_by_any_frame(stage, kind):
 
 
 def test_what_was_pushed_before_its_role_was_taken_back_is_refused(stage):
-    """R6, R13. Decided by what the session may do when it is decided."""
+    """R6, R13, A2. Decided by what the session may do when it is decided."""
     editor = stage.enter("editor", role="editor")
     made = editor.mutate("rename", id="s1", name="too late")
     editor.push()

@@ -81,6 +81,7 @@ def ids(room):
 
 
 def test_whoever_comes_in_with_nothing_gets_a_welcome_and_every_row(room, join):
+    """F9, F11, F12, F13, H6, V1."""
     ada = join("ada")
     ada.push(create(1))
     turn(room)
@@ -96,7 +97,7 @@ def test_whoever_comes_in_with_nothing_gets_a_welcome_and_every_row(room, join):
 
 
 def test_whoever_comes_back_gets_what_changed_deletions_included(room, join):
-    """R4."""
+    """R4, H6."""
     ada = join("ada")
     ada.push(create(1), create(2))
     turn(room)
@@ -111,14 +112,14 @@ def test_whoever_comes_back_gets_what_changed_deletions_included(room, join):
 
 
 def test_whoever_missed_nothing_is_told_so_by_an_empty_delta(room, join):
-    """R3. A replica is live when it has heard from where it is."""
+    """R3, H6. A replica is live when it has heard from where it is."""
     _, delta = join("ada", epoch=room.ledger.epoch, version=0).told
 
     assert delta == m.Delta(room.ledger.epoch, 0, 0)
 
 
 def test_whoever_was_away_for_too_long_gets_every_row(room, join):
-    """R4. The deletions it needs are forgotten."""
+    """R4, H6. The deletions it needs are forgotten."""
     ada = join("ada")
     ada.push(*(create(n) for n in range(1, 11)))
     turn(room)
@@ -136,7 +137,7 @@ def test_whoever_was_away_for_too_long_gets_every_row(room, join):
     "hello", [{"epoch": "another", "version": 0}, {"epoch": "epoch-1", "version": 1}, {"epoch": "", "settled": 1}]
 )
 def test_whoever_knows_another_history_is_told_so_and_nothing_else(room, join, hello):
-    """R10."""
+    """R10, H7."""
     (welcome,) = join("ada", **hello).told
 
     assert not welcome.known
@@ -144,7 +145,7 @@ def test_whoever_knows_another_history_is_told_so_and_nothing_else(room, join, h
 
 
 def test_whoever_was_told_so_comes_in_under_a_new_id(room, join):
-    """R10."""
+    """R10, H7."""
     ada, bob = join("ada", epoch="another", version=7), join("bob")
     assert [list(frame.peers) for frame in bob.told if isinstance(frame, m.Welcome)] == [["ada", "bob"]]
     ada.client = "fresh"
@@ -157,6 +158,7 @@ def test_whoever_was_told_so_comes_in_under_a_new_id(room, join):
 
 
 def test_whoever_says_hello_again_is_answered_again(room, join):
+    """H8."""
     ada = join("ada")
     ada.push(create(1))
     turn(room)
@@ -177,6 +179,7 @@ def test_whoever_says_hello_again_is_answered_again(room, join):
     ],
 )
 def test_whoever_does_not_fit_is_sent_away_with_a_sentence(join, hello, kind, why):
+    """H2, H3, H5, E7, E8, E9."""
     ada = join("ada", **hello)
 
     (error,) = ada.told
@@ -185,6 +188,7 @@ def test_whoever_does_not_fit_is_sent_away_with_a_sentence(join, hello, kind, wh
 
 
 def test_a_kernel_with_the_same_class_or_with_none_fits(join):
+    """H5."""
     assert join("ada", party=Todos.fingerprint()).told[0].known
     assert join("bob", party="").told[0].known
 
@@ -195,6 +199,7 @@ def test_a_kernel_with_the_same_class_or_with_none_fits(join):
     ids=lambda each: type(each).__name__,
 )
 def test_the_first_frame_is_hello(room, join, frame):
+    """H1."""
     ada = join("ada", join=False)
 
     ada.say(frame)
@@ -215,7 +220,7 @@ def test_what_comes_right_after_hello_is_taken(room, join):
 
 
 def test_a_push_right_after_hello_is_not_decided_before_hello_is_answered(room, join):
-    """R13. Whoever they are, and whether they fit, is looked at when hello is answered."""
+    """R13, H9, E4. Whoever they are, and whether they fit, is looked at when hello is answered."""
     ada = join("ada", join=False)
     ada.say(m.Hello(m.PROTOCOL, "ada", party="another"), m.Push(room.ledger.epoch, [create(1)]))
 
@@ -224,7 +229,7 @@ def test_a_push_right_after_hello_is_not_decided_before_hello_is_answered(room, 
 
 
 def test_a_client_id_of_somebody_else_is_refused(room, join):
-    """R13."""
+    """R13, H3, E9."""
     ada = join("ada", owner="ada")
     ada.push(create(1))
     turn(room)
@@ -238,7 +243,7 @@ def test_a_client_id_of_somebody_else_is_refused(room, join):
 
 
 def test_a_client_id_of_somebody_else_who_has_written_nothing_is_refused_too(join):
-    """R13."""
+    """R13, H3."""
     ada = join("ada", owner="ada")
 
     eve = join("ada", owner="eve")
@@ -248,6 +253,7 @@ def test_a_client_id_of_somebody_else_who_has_written_nothing_is_refused_too(joi
 
 
 def test_a_client_that_comes_twice_is_the_later_one(room, join):
+    """H4, E5."""
     first = join("ada", line=1)
     second = join("ada", line=2)
 
@@ -260,6 +266,7 @@ def test_a_client_that_comes_twice_is_the_later_one(room, join):
 
 @pytest.mark.parametrize("line", [1, 2])
 def test_a_late_hello_out_of_a_dead_line_does_not_end_the_living_one(room, join, line):
+    """H4, E10."""
     second = join("ada", line=2)
     first = join("ada", line=line)
 
@@ -294,7 +301,7 @@ def test_what_gathers_is_decided_in_the_order_of_arrival(room, join):
 
 
 def test_everybody_is_told_of_a_decision_in_one_frame_the_author_too(room, join):
-    """R2."""
+    """R2, F10."""
     ada, bob = join("ada"), join("bob")
     ada.hear()
     ada.push(create(1))
@@ -374,7 +381,7 @@ def test_who_made_a_mutation_is_who_the_session_says_they_are(room, join):
 
 
 def test_a_gap_ends_the_session_which_comes_back_and_resends(room, join):
-    """R5."""
+    """R5, E3."""
     ada = join("ada")
     ada.push(create(2), create(3))
     turn(room)
@@ -385,6 +392,7 @@ def test_a_gap_ends_the_session_which_comes_back_and_resends(room, join):
 
 
 def test_what_comes_after_the_end_of_a_session_is_not_taken(room, join):
+    """S11."""
     ada = join("ada")
     ada.session.end(m.Bye("Maintenance."))
 
@@ -397,6 +405,7 @@ def test_what_comes_after_the_end_of_a_session_is_not_taken(room, join):
 
 
 def test_a_push_for_another_incarnation_of_the_room_is_not_taken(room, join):
+    """E4, H9."""
     ada = join("ada")
     ada.push(create(1), epoch="another")
 
@@ -405,6 +414,7 @@ def test_a_push_for_another_incarnation_of_the_room_is_not_taken(room, join):
 
 
 def test_a_push_of_too_many_is_not_taken(make_stage):
+    """L3, E2."""
     room = make_stage(party=Todos, limits=m.Limits(frame=1 << 20, mutations=3)).room
     ada = Client(room, "ada")
     ada.push(create(1), create(2), create(3))
@@ -417,6 +427,7 @@ def test_a_push_of_too_many_is_not_taken(make_stage):
 
 
 def test_a_room_that_has_too_much_to_decide_says_so(room, join, monkeypatch):
+    """L7, E10."""
     monkeypatch.setattr(module, "QUEUED_MUTATIONS", 3)
     ada, bob = join("ada"), join("bob")
     ada.push(create(1), create(2))
@@ -429,7 +440,7 @@ def test_a_room_that_has_too_much_to_decide_says_so(room, join, monkeypatch):
 
 
 def test_a_session_waits_for_so_many_barriers_and_no_more(room, join):
-    """R12."""
+    """R12, L6, E10."""
     ada = join("ada")
     ada.push(create(1))
     ada.say(*(m.Barrier(n) for n in range(1, MOST_BARRIERS + 1)))
@@ -440,6 +451,7 @@ def test_a_session_waits_for_so_many_barriers_and_no_more(room, join):
 
 
 def test_what_somebody_shows_has_a_size(room, join):
+    """L4, E2."""
     ada = join("ada")
     ada.say(m.Presence({"a": "x" * (m.PRESENCE_BYTES - 50)}))
     assert ada.session.ended is None
@@ -453,7 +465,7 @@ def test_what_somebody_shows_has_a_size(room, join):
 
 
 def test_everybody_hears_of_the_others_who_come_change_and_leave(room, join):
-    """R11."""
+    """R11, F14."""
     ada = join("ada", color="red")
     bob = join("bob")
     assert bob.told[0].peers == {"ada": m.Peer("ada", "red", role="owner"), "bob": m.Peer("bob", role="owner")}
@@ -477,7 +489,7 @@ def test_what_somebody_shows_touches_no_version(room, join):
 
 
 def test_of_what_somebody_shows_only_the_last_is_told(join):
-    """R12."""
+    """R12, F4."""
     ada, bob = join("ada"), join("bob")
     ada.hear()
     for n in range(100):
@@ -509,6 +521,7 @@ def test_whoever_was_never_introduced_leaves_without_a_word(room, join):
 
 
 def test_a_barrier_waits_for_everything_that_arrived_before_it(room, join):
+    """F6, F16."""
     ada, bob = join("ada"), join("bob")
     bob.push(create(1))
     ada.say(m.Barrier(1))
@@ -532,7 +545,7 @@ def test_a_barrier_with_nothing_before_it_comes_back_at_once(join):
 
 
 def test_a_ping_is_answered_with_the_version_that_was_last_sent(room, join):
-    """R3."""
+    """R3, F8, F18."""
     ada = join("ada")
     ada.push(create(1))
     turn(room)
@@ -568,7 +581,7 @@ def test_a_delta_is_computed_and_encoded_once_for_all_who_hold_the_same(room, jo
 
 
 def test_a_large_delta_comes_in_parts_that_are_one(room, join):
-    """R8."""
+    """R8, F11, F12, F13, S9."""
     ada, bob = join("ada"), join("bob")
     bob.hear()
     load(room, ada, 1, 30_000)
@@ -793,6 +806,7 @@ def test_a_turn_that_the_disk_refuses_is_no_decision(make_stage):
 
 
 def test_seen_results_are_forgotten_with_the_next_turn(room, join):
+    """F3."""
     ada = join("ada")
     ada.push(create(1), create(2))
     turn(room)
@@ -816,6 +830,7 @@ def test_what_is_seen_later_is_forgotten_later(room, join):
 
 
 def test_what_a_hello_has_settled_is_forgotten_too(room, join):
+    """F1, C6."""
     ada = join("ada")
     ada.push(create(1), create(2))
     turn(room)
@@ -842,6 +857,7 @@ def test_a_seen_that_arrives_while_a_turn_is_decided_counts(room, join):
 
 
 def test_a_room_of_main_takes_tables(make_stage):
+    """B3."""
     room = make_stage(party=Main).room
     ada = Client(room, "ada")
     ada.push(m.Mutation(1, "create_table", {"name": "todos", "columns": []}))

@@ -170,7 +170,7 @@ def test_a_hostile_name_is_one_file_among_the_rooms(place, name):
 
 @pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 def test_names_that_look_alike_are_two_rooms(place, pair):
-    """R13. Whatever the file system takes for one name, and whatever the slug has left of it."""
+    """R13, S1. Whatever the file system takes for one name, and whatever the slug has left of it."""
     files = [made(place, name) for name in pair]
 
     assert [said for said, _ in files] == [(101, True)] * 2
@@ -181,7 +181,7 @@ def test_names_that_look_alike_are_two_rooms(place, pair):
 
 @pytest.mark.parametrize("name", REFUSED, ids=label)
 def test_what_is_no_name_makes_no_file(place, name):
-    """R13."""
+    """R13, S1."""
     (status, entered), new = made(place, name)
 
     assert 400 <= status < 500

@@ -81,6 +81,7 @@ def test_a_link_is_good_for_no_other_route(server, links, role, address, method,
 
 @pytest.mark.parametrize("role", ["viewer", "editor", "owner"])
 def test_a_link_opens_its_room_and_nothing_else(server, links, role):
+    """S2."""
     with ask(server, "/parties/main/{room}", links[role]) as guest:
         guest.frame(hello(f"guest-{role}"))
         assert (guest.status, guest.hear()["role"]) == (101, role)
@@ -96,7 +97,7 @@ def test_a_link_opens_its_room_and_nothing_else(server, links, role):
 
 
 def test_nobody_speaks_for_somebody_elses_client(server, links):
-    """R13. A guest greets with the id of the owner's client."""
+    """R13, H3. A guest greets with the id of the owner's client."""
     with (
         ask(server, "/parties/main/{room}", server.token) as owner,
         ask(server, "/parties/main/{room}", links["owner"]) as guest,

@@ -46,6 +46,7 @@ def put_in(parts):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_row_is_in_one_part_in_the_order_of_insertion(stage, format):
+    """V2, F12."""
     load(stage, 2 * FIRST_ROWS + 7)
     snapshot = Snapshot(stage.ledger, format)
 
@@ -148,7 +149,7 @@ CHANGES = {
 @pytest.mark.parametrize("what", CHANGES)
 @pytest.mark.parametrize("format", FORMATS)
 def test_whatever_happens_while_it_is_read_the_end_is_what_the_room_has(stage, what, format):
-    """R4, R8."""
+    """R4, R8, F12."""
     load(stage, 3 * FIRST_ROWS)
     stage.format = format
     bob = joining(stage)
@@ -183,7 +184,7 @@ def test_everything_at_once_happens_while_it_is_read(stage):
 
 
 def test_the_end_tells_what_became_of_the_readers_own_mutations(stage):
-    """R6."""
+    """R6, F13."""
     bob = stage.enter("bob")
     (ada, *_) = stage.kernels
     taken = bob.mutate("insert", table="todos", id="1", values={"text": "a"})

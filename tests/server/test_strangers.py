@@ -57,6 +57,7 @@ BEFORE_HELLO = [
 
 @pytest.mark.parametrize("said", BEFORE_HELLO, ids=lambda said: str(said)[:60] or "nothing")
 def test_what_is_no_hello_ends_the_session_with_a_sentence(server, said):
+    """H1, S8, S11, E1."""
     with Stranger(server, ROOM) as stranger:
         stranger.frame(said)
         heard = stranger.hear_all()
@@ -93,6 +94,7 @@ AFTER_HELLO = [
 
 @pytest.mark.parametrize(("said", "kind"), AFTER_HELLO, ids=lambda value: str(value)[:60])
 def test_a_wrong_frame_ends_the_session_with_a_sentence(server, said, kind):
+    """E1 to E4, S11."""
     client = f"client-{random.random()}"
     with Stranger(server, ROOM) as stranger:
         epoch = stranger.frame(hello(client)).hear()["epoch"]
@@ -135,7 +137,7 @@ REJECTED = [
 
 @pytest.mark.parametrize(("made", "code"), REJECTED, ids=lambda value: str(value)[:90])
 def test_a_mutation_that_breaks_a_rule_is_rejected_and_the_next_is_not(server, enter, made, code):
-    """R6, R13. The check in the kernel is a courtesy; this is the one that counts."""
+    """R6, R13, B1, B4, V5. The check in the kernel is a courtesy; this is the one that counts."""
     room = enter("strangers")
     table = room.table("strangers", x=int)
     rows, tables = table.records, room.tables
