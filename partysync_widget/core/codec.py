@@ -92,6 +92,8 @@ def check_value(value: object, depth: int = 0) -> None:
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
+        if value.isascii():
+            return
         try:
             value.encode()
         except UnicodeEncodeError:
@@ -109,8 +111,10 @@ def check_value(value: object, depth: int = 0) -> None:
             for key in value:
                 if not isinstance(key, str):
                     raise MutationRejected("bad-value", f"The key {key!r} is not text.")
-                check_value(key)
+                if not key.isascii():
+                    check_value(key)
         for item in value.values() if isinstance(value, dict) else value:
-            check_value(item, depth + 1)
+            if type(item) is not str or not item.isascii():
+                check_value(item, depth + 1)
     else:
         raise MutationRejected("bad-value", f"A {type(value).__name__} ({shown(value)}) is not plain data.")

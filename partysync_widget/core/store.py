@@ -37,6 +37,7 @@ class Store:
         self.party = party
         self._tables: dict[str, StoredTable] | None = None
         self._guard = Guard(connection)
+        self._unchecked = False  # SQL that is not ours has run, and nobody has looked at what it wrote
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
@@ -156,7 +157,7 @@ class Store:
 
     @version.setter
     def version(self, version: int) -> None:
-        self.set_meta("version", version)
+        self.execute("UPDATE _partysync_meta SET value = ? WHERE key = 'version'", (version,))
 
     def meta(self, key: str) -> Any:
         return self.execute("SELECT value FROM _partysync_meta WHERE key = ?", (key,)).get
@@ -267,20 +268,25 @@ class Store:
         role: str = "owner",
         sight: Sight = EVERYTHING,
         guess: bool = False,
+        check: bool = True,
     ) -> Any:
         """Run one mutator as version ``self.version``, and give what it returned as plain data.
 
-        ``sight`` is what its author is shown: what the built-in mutators change lies within it.
+        ``sight`` is what its author is shown: what the built-in mutators change lies within it. Without ``check`` the
+        caller calls ``check_rows``, once for several mutators.
 
         Raises MutationRejected for whatever the mutator did wrong; the caller rolls its savepoint back. Raises
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
         tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
         try:
-            value = msgspec.to_builtins(tx.call(name, args))
-            check_value(value)
-            if tx.used_sql or self.party.schema:  # SQL that is not ours: no column has looked at what it wrote
-                self._check_rows()
+            value = tx.call(name, args)
+            if value is not None:
+                value = msgspec.to_builtins(value)
+                check_value(value)
+            self._unchecked |= tx.used_sql or bool(self.party.schema)
+            if check:
+                self.check_rows(self.version - 1)
         except MutationRejected as error:
             raise _discreet(error, sight) from None
         except KeyboardInterrupt:
@@ -293,9 +299,15 @@ class Store:
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value
 
-    def _check_rows(self) -> None:
-        """Raise if SQL of the party's own has put into a row what no frame can carry: ±Infinity, broken UTF-8."""
-        for change in self.changes_since(self.version - 1):
+    def check_rows(self, since: int) -> None:
+        """Raise MutationRejected if SQL of the party's own has put into a row what no frame can carry since a version.
+
+        That is ±Infinity, or broken UTF-8: no column has looked at what such SQL wrote.
+        """
+        if not self._unchecked:
+            return
+        self._unchecked = False
+        for change in self.changes_since(since):
             for row in change.put:
                 for value in row:
                     if isinstance(value, float):

@@ -60,18 +60,18 @@ class Transaction:
     def insert(self, table: str, /, **values: Any) -> None:
         """A new row. ``id`` is required: minting one is the caller's, so that both sides use the same."""
         entry, names, stored = self._coerced(table, values)
-        for column in entry.spec.columns:
-            if column.required and column.default is None and values.get(column.name) is None:
-                raise MutationRejected("missing-value", f"{table}.{column.name} must have a value.")
+        for name in entry.required:
+            if values.get(name) is None:
+                raise MutationRejected("missing-value", f"{table}.{name} must have a value.")
         self._store.execute(entry.insert_sql(tuple(names)), stored)
 
     def insert_rows(self, table: str, names: list[str], rows: list[list[Any]], /) -> None:
         """Many new rows, the values of each in the order of ``names``, ``id`` among them."""
         entry = self._entry(table, names)
         columns = [entry.column(name) for name in names]
-        for column in entry.spec.columns:
-            if column.required and column.default is None and column.name not in names:
-                raise MutationRejected("missing-value", f"{table}.{column.name} must have a value.")
+        for name in entry.required:
+            if name not in names:
+                raise MutationRejected("missing-value", f"{table}.{name} must have a value.")
         if "id" not in names or any(len(row) != len(names) for row in rows):
             raise MutationRejected("bad-arguments", f"Each row of {table} needs an id and {len(names)} values in all.")
         stored = [[coerce(column, value) for column, value in zip(columns, row, strict=True)] for row in rows]
@@ -172,13 +172,10 @@ class Transaction:
 
     def _coerced(self, table: str, values: dict[str, Any]) -> tuple[StoredTable, list[str], list[Any]]:
         entry = self._entry(table, values)
-        names, stored = [], []
-        for name, value in values.items():
-            names.append(name)
-            stored.append(coerce(entry.column(name), value))
+        stored = [coerce(entry.column(name), value) for name, value in values.items()]
         if not values.get("id"):
             raise _missing_id(table)
-        return entry, names, stored
+        return entry, [*values], stored
 
 
 def _missing_id(table: str) -> MutationRejected:
