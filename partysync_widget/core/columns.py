@@ -321,7 +321,7 @@ def wire(column: Column, stored: Stored) -> Any:
 def bind(value: Any) -> Stored:
     """A Python value for a ``?`` in somebody's own SQL, where no column says what it is."""
     if type(value) is str and value.isascii():  # what most are
-        return value  # type: ignore[no-any-return]
+        return value
     value = unwrapped(value)
     if isinstance(value, bool):
         return int(value)
