@@ -197,9 +197,8 @@ class Store:
 
     def fetch(self, table: str, ids: Iterable[str]) -> dict[str, tuple[Any, ...]]:
         """``(position, id, value, …)`` by id, for those that are there."""
-        select = f"{self.table(table).select} WHERE t.id = ?"
-        rows = (self.execute(select, (id,)).fetchone() for id in ids)
-        return {row[1]: row for row in rows if row is not None}
+        rows = self.connection.executemany(self.table(table).select_one, [(id,) for id in ids])
+        return {row[1]: row for row in rows}
 
     def rows(self, table: str, *, after: int | None = None, most: int = -1) -> list[tuple[Any, ...]]:
         """``(position, id, value, …)`` in the order of insertion, from after a position, at most so many."""

@@ -61,6 +61,11 @@ class StoredTable:
         return f"SELECT {self.fields} FROM {quote(self.spec.name)} AS t"
 
     @cached_property
+    def select_one(self) -> str:
+        """Of the row with an id."""
+        return f"{self.select} WHERE t.id = ?"
+
+    @cached_property
     def delete_sql(self) -> str:
         return f"DELETE FROM {quote(self.spec.name)} WHERE id = ?"
 

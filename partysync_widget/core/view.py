@@ -199,21 +199,46 @@ class View:
             self.store.savepoint("pending")
         self.store.savepoint("mutation")
         try:
-            self.store.version = self.cursor + 1 + place
-            self.store.run(pending.mutation.name, pending.mutation.args, user=self.user, role=self.role, guess=True)
+            self._run(pending, place)
         except BaseException:  # an interrupt too: undone, and raised again
             self.store.undo("mutation")
             raise
         finally:
             self.store.release("mutation")
 
+    def _run(self, pending: Pending, place: int, *, check: bool = True) -> None:
+        name, args = pending.mutation.name, pending.mutation.args
+        self.store.version = self.cursor + 1 + place
+        self.store.run(name, args, user=self.user, role=self.role, guess=True, check=check)
+
     def _replay(self) -> None:
+        """All that is pending, over the base. Together, and only if one of them raises each in its own savepoint."""
+        guessable = [self._guessable(each.mutation.name, each.mutation.args) for each in self.pending]
+        if self._replay_together(guessable):
+            return
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            if self._guessable(pending.mutation.name, pending.mutation.args):
+            if guessable[place]:
                 with suppress(MutationRejected):  # it shows nothing and stays pending: the room decides (R7)
                     self._guess(pending, place)
                     pending.shown = True
+
+    def _replay_together(self, guessable: list[bool]) -> bool:
+        """False, and nothing of it stays, if one raises."""
+        if not any(guessable):
+            return not self.pending
+        self.store.savepoint("pending")
+        try:
+            for place, pending in enumerate(self.pending):
+                if guessable[place]:
+                    self._run(pending, place, check=False)
+            self.store.check_rows(self.cursor)
+        except (MutationRejected, UnicodeDecodeError):  # that one, or a row that no frame can carry
+            self._to_base()
+            return False
+        for place, pending in enumerate(self.pending):
+            pending.shown = guessable[place]
+        return True
 
     def _to_base(self) -> None:
         if self.store.connection.in_transaction:
