@@ -92,10 +92,8 @@ def check_value(value: object, depth: int = 0) -> None:
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
-        if value.isascii():
-            return
         try:
-            value.encode()
+            _ = value.isascii() or value.encode()
         except UnicodeEncodeError:
             raise MutationRejected("bad-value", f"{value!r} holds half a surrogate pair, which is not text.") from None
     elif isinstance(value, int):
@@ -111,10 +109,8 @@ def check_value(value: object, depth: int = 0) -> None:
             for key in value:
                 if not isinstance(key, str):
                     raise MutationRejected("bad-value", f"The key {key!r} is not text.")
-                if not key.isascii():
-                    check_value(key)
+                check_value(key)
         for item in value.values() if isinstance(value, dict) else value:
-            if type(item) is not str or not item.isascii():
-                check_value(item, depth + 1)
+            check_value(item, depth + 1)
     else:
         raise MutationRejected("bad-value", f"A {type(value).__name__} ({shown(value)}) is not plain data.")

@@ -26,7 +26,7 @@ from .party import Mutator, Party
 from .refusals import STORAGE_ERRORS, explain
 from .sight import EVERYTHING, Sight
 from .stored_table import StoredTable
-from .transaction import Transaction
+from .transaction import Statement, Transaction
 
 
 class Store:
@@ -277,9 +277,22 @@ class Store:
         Raises MutationRejected for whatever the mutator did wrong; the caller rolls its savepoint back. Raises
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
-        tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
+        return self.perform(Transaction(self, user=user, role=role, sight=sight, guess=guess), name, args, check=check)
+
+    def perform(
+        self,
+        tx: Transaction,
+        name: str,
+        args: dict[str, Any],
+        *,
+        check: bool = True,
+        again: Sequence[Statement] = (),
+    ) -> Any:
+        """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before."""
         try:
-            value = tx.call(name, args)
+            if again:
+                tx.repeat(again)
+            value = None if again else tx.call(name, args)
             if value is not None:
                 value = msgspec.to_builtins(value)
                 check_value(value)
@@ -287,13 +300,13 @@ class Store:
             if check:
                 self.check_rows(self.version - 1)
         except MutationRejected as error:
-            raise _discreet(error, sight) from None
+            raise _discreet(error, tx.sight) from None
         except KeyboardInterrupt:
             raise
         except STORAGE_ERRORS as error:
             raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
         except apsw.Error as error:
-            raise _discreet(explain(name, error), sight) from None
+            raise _discreet(explain(name, error), tx.sight) from None
         except BaseException as error:  # SystemExit too: a mutator does not end a server
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value
