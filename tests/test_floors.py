@@ -56,7 +56,7 @@ FLOORS = {
         "access door snapshot",
         "parts",
         "ledger parties runtime",
-        "asking authors counts keeping logs migrating principal refusal",
+        "asking authors counts keeping logs migrating principal refusal wire",
         "shape",
         "__init__",
     ],

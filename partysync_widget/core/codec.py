@@ -93,7 +93,7 @@ def check_value(value: object, depth: int = 0) -> None:
         return
     if isinstance(value, str):
         try:
-            value.encode()
+            _ = value.isascii() or value.encode()
         except UnicodeEncodeError:
             raise MutationRejected("bad-value", f"{value!r} holds half a surrogate pair, which is not text.") from None
     elif isinstance(value, int):

@@ -138,14 +138,22 @@ def coerce(column: Column, value: Any) -> Stored:
     Raises MutationRejected('bad-value') with the column, the value and what it should be.
     """
     try:
-        value = unwrapped(value)
-        return None if value is None else _COERCE[column.type](column, value)
+        if type(value) not in _BARE:
+            value = unwrapped(value)
+            if value is None:
+                return None
+        return _COERCE[column.type](column, value)
     except (TypeError, ValueError, ArithmeticError, RecursionError):  # of something inside; a person gets a sentence
         _refuse(column, value)
 
 
+_BARE = frozenset((str, int, bool, bytes, list, dict))  # what nothing wraps, and what most values are
+
+
 def unwrapped(value: Any) -> Any:
     """``value`` without what pandas and NumPy wrap around it, None for what they call missing. Imports neither."""
+    if type(value) in _BARE:
+        return value
     if value is None or type(value).__name__ == "NAType":
         return None
     if hasattr(value, "dtype") and hasattr(value, "item"):
@@ -170,10 +178,11 @@ def _text(column: Column, value: Any) -> str:
     if "\0" in value:
         _refuse(column, value, " Text cannot hold a NUL character; use a bytes column.")
     try:
-        value.encode()
+        if not value.isascii():
+            value.encode()
     except UnicodeEncodeError:
         _refuse(column, value, " Half a surrogate pair is not text.")
-    return str(value)
+    return value if type(value) is str else str(value)
 
 
 def _integer(column: Column, value: Any) -> int:
@@ -197,7 +206,7 @@ def _real(column: Column, value: Any) -> float:
 
 
 def _boolean(column: Column, value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+    if value is True or value is False or (isinstance(value, int) and value in (0, 1)):
         return int(value)
     _refuse(column, value)
 
@@ -311,6 +320,8 @@ def wire(column: Column, stored: Stored) -> Any:
 
 def bind(value: Any) -> Stored:
     """A Python value for a ``?`` in somebody's own SQL, where no column says what it is."""
+    if type(value) is str and value.isascii():  # what most are
+        return value
     value = unwrapped(value)
     if isinstance(value, bool):
         return int(value)

@@ -40,6 +40,8 @@ class Sight:
 
     def hides(self, table: str, columns: Iterable[str] = ()) -> bool:
         """Whether the table is hidden, or one of these columns of it."""
+        if not self.columns:
+            return table in self.tables
         return table in self.tables or not self.columns.get(table, frozenset()).isdisjoint(columns)
 
     def specs(self, specs: Iterable[TableSpec]) -> list[TableSpec]:

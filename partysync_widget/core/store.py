@@ -26,7 +26,7 @@ from .party import Mutator, Party
 from .refusals import STORAGE_ERRORS, explain
 from .sight import EVERYTHING, Sight
 from .stored_table import StoredTable
-from .transaction import Transaction
+from .transaction import Statement, Transaction
 
 
 class Store:
@@ -37,6 +37,7 @@ class Store:
         self.party = party
         self._tables: dict[str, StoredTable] | None = None
         self._guard = Guard(connection)
+        self._unchecked = False  # SQL that is not ours has run, and nobody has looked at what it wrote
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
@@ -156,7 +157,7 @@ class Store:
 
     @version.setter
     def version(self, version: int) -> None:
-        self.set_meta("version", version)
+        self.execute("UPDATE _partysync_meta SET value = ? WHERE key = 'version'", (version,))
 
     def meta(self, key: str) -> Any:
         return self.execute("SELECT value FROM _partysync_meta WHERE key = ?", (key,)).get
@@ -196,9 +197,8 @@ class Store:
 
     def fetch(self, table: str, ids: Iterable[str]) -> dict[str, tuple[Any, ...]]:
         """``(position, id, value, …)`` by id, for those that are there."""
-        select = f"{self.table(table).select} WHERE t.id = ?"
-        rows = (self.execute(select, (id,)).fetchone() for id in ids)
-        return {row[1]: row for row in rows if row is not None}
+        rows = self.connection.executemany(self.table(table).select_one, [(id,) for id in ids])
+        return {row[1]: row for row in rows}
 
     def rows(self, table: str, *, after: int | None = None, most: int = -1) -> list[tuple[Any, ...]]:
         """``(position, id, value, …)`` in the order of insertion, from after a position, at most so many."""
@@ -267,35 +267,59 @@ class Store:
         role: str = "owner",
         sight: Sight = EVERYTHING,
         guess: bool = False,
+        check: bool = True,
     ) -> Any:
         """Run one mutator as version ``self.version``, and give what it returned as plain data.
 
-        ``sight`` is what its author is shown: what the built-in mutators change lies within it.
+        ``sight`` is what its author is shown: what the built-in mutators change lies within it. Without ``check`` the
+        caller calls ``check_rows``, once for several mutators.
 
         Raises MutationRejected for whatever the mutator did wrong; the caller rolls its savepoint back. Raises
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
-        tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
+        return self.perform(Transaction(self, user=user, role=role, sight=sight, guess=guess), name, args, check=check)
+
+    def perform(
+        self,
+        tx: Transaction,
+        name: str,
+        args: dict[str, Any],
+        *,
+        check: bool = True,
+        again: Sequence[Statement] = (),
+    ) -> Any:
+        """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before."""
         try:
-            value = msgspec.to_builtins(tx.call(name, args))
-            check_value(value)
-            if tx.used_sql or self.party.schema:  # SQL that is not ours: no column has looked at what it wrote
-                self._check_rows()
+            if again:
+                tx.repeat(again)
+            value = None if again else tx.call(name, args)
+            if value is not None:
+                value = msgspec.to_builtins(value)
+                check_value(value)
+            self._unchecked |= tx.used_sql or bool(self.party.schema)
+            if check:
+                self.check_rows(self.version - 1)
         except MutationRejected as error:
-            raise _discreet(error, sight) from None
+            raise _discreet(error, tx.sight) from None
         except KeyboardInterrupt:
             raise
         except STORAGE_ERRORS as error:
             raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
         except apsw.Error as error:
-            raise _discreet(explain(name, error), sight) from None
+            raise _discreet(explain(name, error), tx.sight) from None
         except BaseException as error:  # SystemExit too: a mutator does not end a server
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value
 
-    def _check_rows(self) -> None:
-        """Raise if SQL of the party's own has put into a row what no frame can carry: ±Infinity, broken UTF-8."""
-        for change in self.changes_since(self.version - 1):
+    def check_rows(self, since: int) -> None:
+        """Raise MutationRejected if SQL of the party's own has put into a row what no frame can carry since a version.
+
+        That is ±Infinity, or broken UTF-8: no column has looked at what such SQL wrote.
+        """
+        if not self._unchecked:
+            return
+        self._unchecked = False
+        for change in self.changes_since(since):
             for row in change.put:
                 for value in row:
                     if isinstance(value, float):

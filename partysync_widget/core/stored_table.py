@@ -38,6 +38,11 @@ class StoredTable:
         return {"id": _ID, **{column.name: column for column in self.spec.columns}}
 
     @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Columns that an insert must give a value for."""
+        return tuple(column.name for column in self.spec.columns if column.required and column.default is None)
+
+    @cached_property
     def names(self) -> list[str]:
         return [column.name for column in self.spec.columns]
 
@@ -54,6 +59,11 @@ class StoredTable:
     def select(self) -> str:
         """``SELECT`` those of every row."""
         return f"SELECT {self.fields} FROM {quote(self.spec.name)} AS t"
+
+    @cached_property
+    def select_one(self) -> str:
+        """Of the row with an id."""
+        return f"{self.select} WHERE t.id = ?"
 
     @cached_property
     def delete_sql(self) -> str:

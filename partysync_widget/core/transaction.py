@@ -8,7 +8,7 @@ wrong one raises MutationRejected with a sentence, in the kernel before anything
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .columns import coerce, present
 from .errors import MutationRejected
@@ -23,10 +23,20 @@ if TYPE_CHECKING:
 LAST_POSITION = 2**52
 
 
+class Statement(NamedTuple):
+    """One row written, so that it can be written again as long as its table is as it was."""
+
+    entry: StoredTable
+    sql: str
+    values: tuple[Any, ...]
+    must: str = ""  # the id of a row that has to be there
+
+
 class Transaction:
     """One mutation while it runs.
 
     ``user`` is who made it and ``role`` what they are in this room; ``guess`` is true in a kernel, false in the room.
+    ``statements`` is all that it did, as long as it has looked at nothing: then it would do the same over other rows.
     """
 
     def __init__(
@@ -36,8 +46,10 @@ class Transaction:
         self.user = user
         self.role = role
         self.guess = guess
-        self._sight = sight  # of whoever made the mutation
+        self.sight = sight  # of whoever made the mutation
         self._within = EVERYTHING  # what is being changed must lie within it
+        self.statements: list[Statement] | None = []
+        self._begun: list[Statement] | None = None  # the same, while one is on its way; lost if it raises
         self.used_sql = False  # rows may hold what no column allows; the store looks before it lets them out
 
     def sql(self, query: str, *args: Any) -> list[dict[str, Any]]:
@@ -46,12 +58,14 @@ class Transaction:
         Transactions, PRAGMA, ATTACH and changes of the schema are refused.
         """
         self.used_sql = True
+        self.statements = None
         return self._store.guarded(query, args, write=True)
 
     def get(self, table: str, id: str, /) -> dict[str, Any] | None:
         """The row, ``id`` included, or None."""
+        self.statements = None
         entry = self._store.table(table)
-        row = self._store.fetch(table, [id]).get(id)
+        row = self._fetch(table, id)
         if row is None:
             return None
         values = zip(entry.spec.columns, row[2:], strict=True)
@@ -60,18 +74,18 @@ class Transaction:
     def insert(self, table: str, /, **values: Any) -> None:
         """A new row. ``id`` is required: minting one is the caller's, so that both sides use the same."""
         entry, names, stored = self._coerced(table, values)
-        for column in entry.spec.columns:
-            if column.required and column.default is None and values.get(column.name) is None:
-                raise MutationRejected("missing-value", f"{table}.{column.name} must have a value.")
-        self._store.execute(entry.insert_sql(tuple(names)), stored)
+        for name in entry.required:
+            if values.get(name) is None:
+                raise MutationRejected("missing-value", f"{table}.{name} must have a value.")
+        self._write(entry, entry.insert_sql(tuple(names)), tuple(stored))
 
     def insert_rows(self, table: str, names: list[str], rows: list[list[Any]], /) -> None:
         """Many new rows, the values of each in the order of ``names``, ``id`` among them."""
         entry = self._entry(table, names)
         columns = [entry.column(name) for name in names]
-        for column in entry.spec.columns:
-            if column.required and column.default is None and column.name not in names:
-                raise MutationRejected("missing-value", f"{table}.{column.name} must have a value.")
+        for name in entry.required:
+            if name not in names:
+                raise MutationRejected("missing-value", f"{table}.{name} must have a value.")
         if "id" not in names or any(len(row) != len(names) for row in rows):
             raise MutationRejected("bad-arguments", f"Each row of {table} needs an id and {len(names)} values in all.")
         stored = [[coerce(column, value) for column, value in zip(columns, row, strict=True)] for row in rows]
@@ -84,30 +98,29 @@ class Transaction:
         """Change some columns of one row; the others stay as they are, whoever wrote them."""
         entry, names, stored = self._coerced(table, {"id": id, **values})
         if len(names) == 1:
-            if not self._store.fetch(table, [id]):
-                raise _unknown_row(table, id)
+            if self._fetch(table, id) is None:
+                raise unknown_row(table, id)
             return
-        self._store.execute(entry.update_sql(tuple(names[1:])), (*stored[1:], stored[0]))
-        if self._store.connection.changes() == 0:
-            raise _unknown_row(table, id)
+        self._write(entry, entry.update_sql(tuple(names[1:])), (*stored[1:], stored[0]), must=id)
 
     def upsert(self, table: str, /, **values: Any) -> None:
         """Insert the row, or change these columns of the one that has its id."""
-        if self._store.fetch(table, [values.get("id", "")]):
+        if self._fetch(table, values.get("id", "")) is not None:
             self.update(table, values.pop("id"), **values)
         else:
             self.insert(table, **values)
 
     def delete(self, table: str, id: str, /) -> None:
         """Delete the row. One that is gone already is no error: two people may delete it at once."""
-        self._store.execute(self._entry(table).delete_sql, (id,))
+        entry = self._entry(table)
+        self._write(entry, entry.delete_sql, (id,))
 
     def put_back(
         self, table: str, id: str, before: dict[str, Any] | None, after: dict[str, Any] | None, position: int | None, /
     ) -> bool:
         """Make what is still as ``after`` says as ``before`` says, None being no row. Whether anything was."""
         entry = self._entry(table, [*(before or ()), *(after or ())])
-        row = self._store.fetch(table, [id]).get(id)
+        row = self._fetch(table, id)
         if row is None:
             if before is None or after is not None:
                 return False
@@ -135,11 +148,13 @@ class Transaction:
 
     def create_table(self, spec: TableSpec) -> None:
         """Make a table; nothing to do when it is there with these very columns."""
+        self.statements = None
         self._visible(spec.name)
         self._store.create_table(spec)
 
     def add_column(self, table: str, column: Column) -> None:
         """Add a column; nothing to do when it is there and the same."""
+        self.statements = None
         self._visible(table, [column.name])
         self._store.add_column(table, column)
 
@@ -156,36 +171,53 @@ class Transaction:
         """
         mutator = self._store.mutator(name)
         self._store.party.require(self.role, name)
-        before, self._within = self._within, EVERYTHING if name in self._store.party.mutators else self._sight
+        before, self._within = self._within, EVERYTHING if name in self._store.party.mutators else self.sight
         try:
             return mutator.function(self, **mutator.bound(args))
         finally:
             self._within = before
+
+    def repeat(self, statements: Iterable[Statement]) -> None:
+        """For this library: do what a mutation did that had looked at nothing."""
+        for each in statements:
+            self._begun, self.statements = self.statements, None
+            self._write(*each)
 
     def _visible(self, table: str, columns: Iterable[str] = ()) -> None:
         if self._within.hides(table, columns):
             raise MutationRejected("forbidden", "This edit is about a table or a column that you are not shown.")
 
     def _entry(self, table: str, columns: Iterable[str] = ()) -> StoredTable:
+        self._begun, self.statements = self.statements, None
         self._visible(table, columns)
         return self._store.table(table)
 
+    def _fetch(self, table: str, id: str) -> tuple[Any, ...] | None:
+        self.statements = None
+        return self._store.fetch(table, [id]).get(id)
+
+    def _write(self, entry: StoredTable, sql: str, values: tuple[Any, ...], must: str = "") -> None:
+        """What ``_entry`` has begun. A mutator may catch what is raised here, and so learn of the rows."""
+        self._store.execute(sql, values)
+        if must and self._store.connection.changes() == 0:
+            raise unknown_row(entry.spec.name, must)
+        if self._begun is not None:
+            self._begun.append(Statement(entry, sql, values, must))
+        self.statements = self._begun
+
     def _coerced(self, table: str, values: dict[str, Any]) -> tuple[StoredTable, list[str], list[Any]]:
         entry = self._entry(table, values)
-        names, stored = [], []
-        for name, value in values.items():
-            names.append(name)
-            stored.append(coerce(entry.column(name), value))
+        stored = [coerce(entry.column(name), value) for name, value in values.items()]
         if not values.get("id"):
             raise _missing_id(table)
-        return entry, names, stored
+        return entry, [*values], stored
 
 
 def _missing_id(table: str) -> MutationRejected:
     return MutationRejected("missing-value", f"A row of {table} needs an id, which is text and not empty.")
 
 
-def _unknown_row(table: str, id: str) -> MutationRejected:
+def unknown_row(table: str, id: str) -> MutationRejected:
     return MutationRejected(
         "unknown-row", f"There is no row {id!r} in {table}. It may have been deleted; insert it again if it is missed."
     )

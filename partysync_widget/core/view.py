@@ -13,7 +13,7 @@ base and pending: what is shown is derived, and can always be made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
 from .party import Party
 from .store import Store
+from .transaction import Statement, Transaction
 
 Rows = dict[str, dict[str, tuple[Any, ...]]]
 
@@ -44,6 +45,17 @@ class Pending:
     sent: bool = False  # on this connection
     tried: bool = False  # on any connection: the room may have it
     shown: bool = True  # False: it raised in the last replay, shows nothing, and waits for the room (R7)
+    statements: list[Statement] = field(default_factory=list, repr=False)  # all that it does, whatever the rows are
+    by: tuple[str, str] = ("", "")  # whoever, and as what, it did that
+
+    def repeats(self, view: View) -> bool:
+        """Whether its statements are what it would do now: for the same person, in the same tables."""
+        tables = view.store.tables
+        return (
+            self.by == (view.user, view.role)
+            and all(tables.get(each.entry.spec.name) is each.entry for each in self.statements)
+            and bool(self.statements)
+        )
 
 
 @dataclass(frozen=True)
@@ -199,21 +211,46 @@ class View:
             self.store.savepoint("pending")
         self.store.savepoint("mutation")
         try:
-            self.store.version = self.cursor + 1 + place
-            self.store.run(pending.mutation.name, pending.mutation.args, user=self.user, role=self.role, guess=True)
+            self._run(pending, place)
         except BaseException:  # an interrupt too: undone, and raised again
             self.store.undo("mutation")
             raise
         finally:
             self.store.release("mutation")
 
+    def _run(self, pending: Pending, place: int, again: Sequence[Statement] = (), *, check: bool = True) -> None:
+        self.store.version = self.cursor + 1 + place
+        tx = Transaction(self.store, user=self.user, role=self.role, guess=True)
+        self.store.perform(tx, pending.mutation.name, pending.mutation.args, check=check, again=again)
+        pending.statements, pending.by = tx.statements or [], (self.user, self.role)
+
     def _replay(self) -> None:
+        """All that is pending, over the base: together, and if one of them raises, each anew in its own savepoint."""
+        guessable = []
         for place, pending in enumerate(self.pending):
             pending.shown = False
             if self._guessable(pending.mutation.name, pending.mutation.args):
-                with suppress(MutationRejected):  # it shows nothing and stays pending: the room decides (R7)
-                    self._guess(pending, place)
-                    pending.shown = True
+                guessable.append((place, pending))
+        if not guessable or self._replay_together(guessable):
+            return
+        for place, pending in guessable:
+            with suppress(MutationRejected):  # it shows nothing and stays pending: the room decides (R7)
+                self._guess(pending, place)
+                pending.shown = True
+
+    def _replay_together(self, guessable: list[tuple[int, Pending]]) -> bool:
+        """False, and nothing of it stays, if one raises."""
+        self.store.savepoint("pending")
+        try:
+            for place, pending in guessable:
+                self._run(pending, place, pending.statements if pending.repeats(self) else (), check=False)
+            self.store.check_rows(self.cursor)
+        except (MutationRejected, UnicodeDecodeError):  # that one, or a row that no frame can carry
+            self._to_base()
+            return False
+        for _, pending in guessable:
+            pending.shown = True
+        return True
 
     def _to_base(self) -> None:
         if self.store.connection.in_transaction:

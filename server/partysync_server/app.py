@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import tornado.web
@@ -29,6 +29,7 @@ from .operating import ROUTES
 from .refusal import Refused
 from .rooms import Rooms
 from .visit import PING_SECONDS, PONG_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose
+from .wire import SocketWire
 
 log = logging.getLogger("partysync.server")
 
@@ -128,36 +129,18 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         return FIRST_FRAME
 
 
-class SocketWire:
-    """A WebSocket as a room writes to it. Tornado has taken the name ``write`` from the handler."""
-
-    def __init__(self, socket: tornado.websocket.WebSocketHandler, format: Format) -> None:
-        self._socket = socket
-        self._binary = format == "msgpack"
-
-    async def write(self, frames: list[bytes]) -> None:
-        try:
-            for frame in frames:
-                await self._socket.write_message(frame, binary=self._binary)
-        except tornado.websocket.WebSocketClosedError:
-            pass  # on_close says so too
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 class WelcomingWire(SocketWire):
     """The first thing a room writes to a session is the welcome, or the reason why not."""
 
     def __init__(self, socket: RoomSocket, format: Format) -> None:
         super().__init__(socket, format)
-        self._handler: RoomSocket | None = socket
+        self._greeted: Callable[[], None] | None = socket.greeted
 
-    async def write(self, frames: list[bytes]) -> None:
-        if self._handler is not None:
-            self._handler.greeted()
-            self._handler = None
-        await super().write(frames)
+    def send(self, frames: list[bytes]) -> Awaitable[None] | None:
+        if self._greeted is not None:
+            self._greeted()
+            self._greeted = None
+        return super().send(frames)
 
 
 class Health(Gate):

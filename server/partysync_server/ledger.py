@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import msgspec
@@ -38,6 +38,7 @@ KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor get
 SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more by several nobody is told
 DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
 
+RUN = 64  # mutations at most that share a savepoint
 CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
 
 
@@ -49,15 +50,31 @@ class Verdict(enum.Enum):
     GAP = "gap"  # one before it is missing
 
 
+class Asked(NamedTuple):
+    """A mutation, the version it takes, and who asks for it."""
+
+    version: int
+    client: str
+    mutation: m.Mutation
+    user: str
+    role: str
+    sight: Sight
+
+
 @contextlib.contextmanager
 def storage(doing: str) -> Iterator[None]:
     """SQLite's errors about the disk, as one sentence."""
     try:
         yield
-    except apsw.FullError as error:
-        raise StorageFailed("The disk of the room server is full. Free some space; edits wait until then.") from error
     except DISK_ERRORS as error:
-        raise StorageFailed(f"The room's file failed while {doing}: {error}.") from error
+        raise storage_failed(doing, error) from error
+
+
+def storage_failed(doing: str, error: Exception) -> StorageFailed:
+    """One of DISK_ERRORS as a sentence."""
+    if isinstance(error, apsw.FullError):
+        return StorageFailed("The disk of the room server is full. Free some space; edits wait until then.")
+    return StorageFailed(f"The room's file failed while {doing}: {error}.")
 
 
 class Ledger:
@@ -82,6 +99,8 @@ class Ledger:
         self._authors = Authors()
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
+        self._run: list[Asked] = []  # decided in the savepoint that is open
+        self._wary = 0  # mutations to decide each in its own, after one was refused
 
     def _open(self, party: type[Party], room: str, *, new: bool) -> None:
         try:
@@ -158,39 +177,99 @@ class Ledger:
         sight: Sight = EVERYTHING,
     ) -> Verdict:
         """Run one mutation in its savepoint and give it the next version, accepted or rejected (R1, R6)."""
-        last = self.last_mid(client)
+        last = self._last.get(client)
+        if last is None:
+            last = self.last_mid(client)
         if mutation.mid <= last:
             return Verdict.DUPLICATE
         if mutation.mid > last + 1:
             return Verdict.GAP
-        with storage(f"{mutation.name} ran"):
-            version = self.version + 1
-            self.store.version = version
-            self.store.savepoint("mutation")
-            result = m.Result(client, mutation.mid)
-            try:
-                result.value = self.store.run(mutation.name, mutation.args, user=user, role=role, sight=sight)
-            except MutationRejected as error:
-                self.store.undo("mutation")
-                result.code, result.message = error.code, error.message
-                self.rejected += 1
-            if not self._connection.in_transaction:  # SQL of the party's own has ended it, and what came before with it
-                raise StorageFailed(f"The transaction was gone after {mutation.name}.")
-            self.store.release("mutation")
-            if result.code is not None or result.value is not None:
-                self.store.execute(
-                    "INSERT INTO _partysync_results (client, mid, version, result) VALUES (?, ?, ?, ?)",
-                    (client, mutation.mid, version, msgspec.json.encode(result).decode()),
-                )
+        version = self.version + 1
+        asked = Asked(version, client, mutation, user, role, sight)
+        try:
+            if self._wary:
+                self._wary -= 1
+                self._decide_alone(asked)
+            else:
+                self._decide_in_run(asked)
+        except DISK_ERRORS as error:
+            raise storage_failed(f"{mutation.name} ran", error) from error
         self.version = version
         self._authors.add(version, client)
         self._last[client] = mutation.mid
         self._turn[client] = owner
         return Verdict.DECIDED
 
+    # Mutations share a savepoint, a *run*, until one of them is refused: then the run is undone, and each of it is
+    # decided again in a savepoint of its own. Nobody has been told meanwhile, and most runs are not undone.
+
+    def _decide_in_run(self, asked: Asked) -> None:
+        if not self._run:
+            self.store.savepoint("run")
+        self._run.append(asked)
+        try:
+            self._execute(asked, check=False)
+        except MutationRejected:
+            self._undo_run()
+        else:
+            if len(self._run) == RUN:
+                self._end_run()
+
+    def _end_run(self) -> None:
+        if not self._run:
+            return
+        try:
+            self.store.check_rows(self._run[0].version - 1)
+        except DISK_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001  # a row of it cannot be told, and whose it is shows when each is alone
+            self._undo_run()
+        else:
+            self.store.release("run")
+            self._run.clear()
+
+    def _undo_run(self) -> None:
+        run, self._run = self._run, []
+        self.store.undo("run")
+        self.store.release("run")
+        for asked in run:
+            self._decide_alone(asked)
+        self._wary = RUN
+
+    def _decide_alone(self, asked: Asked) -> None:
+        self.store.savepoint("mutation")
+        try:
+            self._execute(asked, check=True)
+        except MutationRejected as error:
+            self.store.undo("mutation")
+            self.store.version = asked.version
+            self._keep(asked, m.Result(asked.client, asked.mutation.mid, code=error.code, message=error.message))
+            self.rejected += 1
+        self.store.release("mutation")
+
+    def _execute(self, asked: Asked, *, check: bool) -> None:
+        mutation = asked.mutation
+        self.store.version = asked.version
+        try:
+            value = self.store.run(
+                mutation.name, mutation.args, user=asked.user, role=asked.role, sight=asked.sight, check=check
+            )
+        finally:
+            if not self._connection.in_transaction:  # SQL of the party's own has ended it, and what came before with it
+                raise StorageFailed(f"The transaction was gone after {mutation.name}.")
+        if value is not None:
+            self._keep(asked, m.Result(asked.client, mutation.mid, value))
+
+    def _keep(self, asked: Asked, result: m.Result) -> None:
+        self.store.execute(
+            "INSERT INTO _partysync_results (client, mid, version, result) VALUES (?, ?, ?, ?)",
+            (result.client, result.mid, asked.version, msgspec.json.encode(result).decode()),
+        )
+
     def seal(self) -> None:
         """The last statements of a turn: how far each client is, in the transaction with what it did (R5)."""
         with storage("ending a turn"):
+            self._end_run()
             self.store.connection.executemany(
                 "INSERT INTO _partysync_clients (id, owner, last_mid, version) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET last_mid = excluded.last_mid, version = excluded.version",
@@ -205,6 +284,7 @@ class Ledger:
 
     def forget_results(self, client: str, mid: int) -> None:
         """The client has seen its results up to ``mid``. Part of a turn."""
+        self._end_run()
         self.store.execute("DELETE FROM _partysync_results WHERE client = ? AND mid <= ?", (client, mid))
 
     def compact(self, keep: int = KEPT_VERSIONS) -> None:
@@ -212,6 +292,7 @@ class Ledger:
         horizon = self.version - keep
         if horizon <= self.horizon:
             return
+        self._end_run()
         for entry in self.store.tables.values():
             self.store.execute("DELETE FROM _partysync_rows WHERE tbl = ? AND version <= ?", (entry.key, horizon))
         self.store.set_meta("horizon", horizon)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -21,7 +22,7 @@ from tornado.websocket import WebSocketHandler
 
 from partysync_widget.core.codec import Format
 
-from .app import SocketWire, health
+from .app import health
 from .hosting import Hosting
 from .principal import OPERATOR, Principal
 from .refusal import Refused, explain
@@ -37,6 +38,7 @@ from .visit import (
     choose,
     recognise,
 )
+from .wire import SocketWire
 
 
 class Gate(WebSocketMixin, WebSocketHandler, JupyterHandler):
@@ -187,8 +189,12 @@ class MountedWire:
         self._wire = SocketWire(socket, format)
         self._loop = asyncio.get_running_loop()
 
-    async def write(self, frames: list[bytes]) -> None:
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._wire.write(frames), self._loop))
+    def send(self, frames: list[bytes]) -> Awaitable[None]:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._send(frames), self._loop))
+
+    async def _send(self, frames: list[bytes]) -> None:
+        if waiting := self._wire.send(frames):
+            await waiting
 
     def close(self) -> None:
         if not self._loop.is_closed():

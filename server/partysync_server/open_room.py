@@ -48,8 +48,8 @@ Errand = tuple[Callable[[Ledger], Any], asyncio.Future[Any]]
 class Wire(Protocol):
     """What a room needs of a connection."""
 
-    def write(self, frames: list[bytes]) -> Awaitable[None]:
-        """Send these; done when the operating system has them all."""
+    def send(self, frames: list[bytes]) -> Awaitable[None] | None:
+        """Send these. None when the operating system has them all; else it is done when it has."""
 
     def close(self) -> None: ...
 
@@ -279,8 +279,9 @@ class OpenRoom:
 
     def _pump_all(self) -> None:
         self.room.told.stirred = False
-        # Whoever has said hello first: it changes what the others are owed.
-        for session in sorted(self.wires, key=lambda each: each.hello is None):
+        for session in [each for each in self.wires if each.hello is not None]:
+            self._pump(session)  # first, for it changes what the others are owed
+        for session in list(self.wires):
             self._pump(session)
 
     def _pump(self, session: Session) -> None:
@@ -295,13 +296,18 @@ class OpenRoom:
             frames = [] if self._deciding else self.room.frames(session)
         if frames:
             last = session.ended is not None and not self._deciding  # a worker may end it at any moment
-            self._writing.add(session)
-            self._later(self._write(session, self.wires[session], frames, last=last))
+            wire = self.wires[session]
+            if (waiting := wire.send(frames)) is not None or last:
+                self._writing.add(session)
+                self._later(self._write(session, wire, waiting, last=last))
+            elif session.reading is not None:  # there is more of it; others come first
+                asyncio.get_running_loop().call_soon(self._pump, session)
 
-    async def _write(self, session: Session, wire: Wire, frames: list[bytes], *, last: bool) -> None:
+    async def _write(self, session: Session, wire: Wire, waiting: Awaitable[None] | None, *, last: bool) -> None:
         try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await wire.write(frames)
+            if waiting is not None:
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await waiting
         except TimeoutError:
             log.info("a session took nothing for %s s and is cut", WRITE_SECONDS)
             last = True

@@ -1,0 +1,125 @@
+"""
+Replays: an edit that looked at nothing does again what it did; any other runs anew (R7).
+"""
+
+import apsw
+import pytest
+
+from partysync_widget.core import messages as m
+from partysync_widget.core.party import Party, mutator
+from partysync_widget.core.view import Step, View
+
+
+class Shelf(Party):
+    """Mutators that look at rows, and one that does not."""
+
+    schema = "CREATE TABLE books (id TEXT PRIMARY KEY NOT NULL, n INTEGER NOT NULL UNIQUE) STRICT"
+
+    @mutator
+    def put(tx, id: str, n: int):
+        tx.insert("books", id=id, n=n)
+
+    @mutator
+    def put_or_raise(tx, id: str, n: int):
+        try:
+            tx.insert("books", id=id, n=n)
+        except apsw.ConstraintError:
+            tx.update("books", id, n=n + 100)
+
+    @mutator
+    def follow(tx, id: str):
+        last = tx.get("books", "last")
+        tx.insert("books", id=id, n=1 if last is None else last["n"] + 1)
+
+
+@pytest.fixture
+def shelf():
+    view = View(Shelf, "me")
+    view.epoch = "e"
+    return view
+
+
+def told(view, change):
+    """The room's word on some rows."""
+    assert view.advance([m.Delta("e", view.cursor, view.cursor + 1, [change])], Step())
+
+
+def book(position, id, n):
+    return m.TableChange("books", ["n"], [[position, id, n]])
+
+
+def books(view):
+    return {row[1]: row[2] for row in view.view.rows("books")}
+
+
+def test_an_edit_that_looked_at_nothing_is_replayed_as_it_was(shelf):
+    """R7."""
+    pending, _ = shelf.mutate("put", {"id": "a", "n": 1})
+    did = pending.statements
+
+    told(shelf, book(10, "b", 2))
+
+    assert books(shelf) == {"a": 1, "b": 2}
+    assert [each.values for each in did] == [("a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "before", "after"),
+    [
+        ("follow", {"id": "a"}, {"a": 1}, {"a": 8, "last": 7}),
+        ("put_or_raise", {"id": "last", "n": 1}, {"last": 1}, {"last": 101}),
+    ],
+)
+def test_an_edit_that_looked_at_rows_or_caught_an_error_looks_again(shelf, name, args, before, after):
+    """R7: what it did once says nothing of what it does over another base."""
+    shelf.mutate(name, args)
+    assert books(shelf) == before
+
+    told(shelf, book(10, "last", 7))
+
+    assert books(shelf) == after
+
+
+def test_a_replayed_edit_that_breaks_a_rule_now_shows_nothing_and_those_around_it_do(shelf):
+    """R7: the run is undone, and each is replayed by itself."""
+    for n, id in enumerate("abc"):
+        shelf.mutate("put", {"id": id, "n": n})
+
+    told(shelf, book(10, "x", 1))
+
+    assert books(shelf) == {"a": 0, "c": 2, "x": 1}
+    assert [each.shown for each in shelf.pending] == [True, False, True]
+    told(shelf, m.TableChange("books", ["n"], [], ["x"]))
+    assert books(shelf) == {"a": 0, "b": 1, "c": 2}
+
+
+def test_a_replayed_update_of_a_row_that_is_gone_shows_nothing(shelf):
+    """R7."""
+    told(shelf, book(1, "a", 1))
+    shelf.mutate("update", {"table": "books", "id": "a", "values": {"n": 5}})
+
+    told(shelf, m.TableChange("books", ["n"], [], ["a"]))
+
+    assert books(shelf) == {}
+    assert not shelf.pending[0].shown
+
+
+def test_what_somebody_did_in_another_role_runs_anew():
+    """R7: a mutator may ask who it is."""
+    view = View(Signed, "me", user="ann")
+    view.mutate("sign", {"id": "a"})
+    view.role = "editor"
+
+    told(view, m.TableChange("names", ["name"], [[10, "b", "somebody"]]))
+
+    assert {row[1]: row[2] for row in view.view.rows("names")} == {"a": "ann the editor", "b": "somebody"}
+
+
+class Signed(Party):
+    """A mutator that asks who it is."""
+
+    schema = "CREATE TABLE names (id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL) STRICT"
+
+    @mutator
+    def sign(tx, id: str):
+        tx.insert("names", id=id, name=f"{tx.user} the {tx.role}")
