@@ -243,9 +243,8 @@ class Checker:
             reader, found = place[record.id], writers[key]
             if seen:
                 graph.edge(found[len(seen) - 1], WR, reader)
-            after = next((node for node in found[len(seen) :] if node != reader), None)
-            if after is not None:
-                graph.edge(reader, RW, after)
+            if len(seen) < len(found):
+                graph.edge(reader, RW, found[len(seen)])
             elif key in last and reader not in unseen[key]:
                 graph.edge(reader, RW, last[key])
 

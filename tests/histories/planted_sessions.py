@@ -79,7 +79,8 @@ def own_edits_change_places(records, chance):
             order = known.order.get(key, [])
             after = order[order.index(value) + 1 :][:1] if value in order else []
             other = known.writer[after[0]] if after else record
-            if other is record or other.proc != record.proc or apart(known, record, other, set(), key):
+            both = {k for k, _ in known.appends(record)} & {k for k, _ in known.appends(other)}
+            if other is record or other.proc != record.proc or both != {key} or apart(known, record, other, both, key):
                 continue
             known.swap(key, value, after[0])
             return True

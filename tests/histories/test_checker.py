@@ -137,6 +137,28 @@ def test_an_append_nobody_heard_of_may_be_there_or_not():
     assert names(then_gone) == {"monotonic-reads", "G-single-process"}
 
 
+def test_an_accepted_append_that_no_read_has_seen_comes_after_all_reads():
+    """R9: where nobody would miss it, the order does."""
+    accepted = mutation(0, "a", 1, 2, ("append", "x", 1), ("append", "y", 2))
+    late = mutation(1, "b", 3, 4, ("r", "x", []))
+    other = mutation(1, "b", 1, 4, ("r", "y", [2]), ("r", "x", []))
+
+    assert names([accepted, late]) == {"lost-acked-write", "G-single-realtime"}
+    assert names([accepted, other]) == {"G-single"}
+
+
+def test_who_appends_after_reading_does_not_come_before_itself():
+    """Nobody else has read the list."""
+    assert check([mutation(0, "a", 1, 2, ("r", "x", []), ("append", "x", 1))]) == []
+
+
+def test_a_base_that_loses_an_edit_of_its_own_breaks_two_guarantees():
+    own = mutation(0, "a", 1, 2, ("append", "x", 1))
+    bases = [Record(id, "a", "base", t, t, True, [["r", "x", seen]]) for id, t, seen in ((1, 3, [1]), (2, 4, []))]
+
+    assert {"read-your-writes", "monotonic-reads"} <= names([own, *bases])
+
+
 def test_one_value_appended_twice_is_refused():
     with pytest.raises(ValueError, match="1 is appended to x twice"):
         check([mutation(0, "a", 1, 2, ("append", "x", 1)), mutation(1, "a", 3, 4, ("append", "x", 1))])

@@ -60,7 +60,7 @@ def test_a_real_history_has_no_anomaly(lists_server, tmp_path, wait_until):
     )
 
     assert anomalies == [], f"{tmp_path / 'history.jsonl'}, seed {SEED}"
-    assert kinds["txn"] >= TRANSACTIONS
+    assert kinds["txn"] > TRANSACTIONS - PROCESSES  # in equal shares
     mutations = [record for record in history if record.kind == "txn"]
     assert all(record.refused == (record.ok is False) for record in mutations if record.t1 is not None)
     killed = {client.name for client in people.gone}
