@@ -76,17 +76,19 @@ class Crowd:
     def heard(self) -> int:
         return sum(client.look() for client in (*self.clients, *self.gone))
 
-    def until_heard(self, answers: int) -> None:
+    def until_heard(self, answers: int, seconds: float = 600.0) -> None:
         """Until they have had so many answers together; or are done."""
         self.wait_until(
-            lambda: self.heard >= answers or not any(client.at_work for client in self.clients), 600, "going on"
+            lambda: self.heard >= answers or not any(client.at_work for client in self.clients), seconds, "going on"
         )
 
-    def kill_server(self) -> None:
+    def kill_server(self, *, all_go_on: bool = True) -> None:
         """-9, and start it again. Everybody who is not done goes on."""
         time.sleep(self.chance.uniform(0.0, 0.1))  # chance, not waiting: the kill comes at any moment
         self.server.kill()
         self.server.start()
+        if not all_go_on:
+            return
         before = {client: client.look() for client in self.clients}
         self.wait_until(
             lambda: all(client.look() > before[client] or not client.at_work for client in self.clients),
@@ -111,6 +113,10 @@ class Crowd:
         """All of it, when everybody is done."""
         for client in self.clients:
             assert client.process.wait(600) == 0, f"{client.name} failed."
+        return self.so_far()
+
+    def so_far(self) -> list[Record]:
+        """What was written until now."""
         return gather(sorted(self.folder.glob("*.log")))
 
     def end(self) -> None:

@@ -159,6 +159,26 @@ def test_a_base_that_loses_an_edit_of_its_own_breaks_two_guarantees():
     assert {"read-your-writes", "monotonic-reads"} <= names([own, *bases])
 
 
+def view(id, t, seen):
+    return Record(id, "a", "view", t, t, True, [["r", "x", seen]])
+
+
+def test_a_view_has_what_was_accepted():
+    """R7."""
+    own, read = mutation(0, "a", 1, 2, ("append", "x", 1)), mutation(1, "b", 3, 4, ("r", "x", [1]))
+
+    assert check([own, read, view(2, 5, [1])]) == []
+    assert names([own, read, view(2, 5, [])]) == {"read-your-writes"}
+
+
+def test_a_view_may_have_what_is_rejected_until_that_is_heard():
+    """R6, R7: the copy may know it a moment before the log does."""
+    own = mutation(0, "a", 1, 4, ("append", "x", 1), ok=False)
+
+    assert check([own, view(1, 2, [1]), view(2, 3, []), view(3, 5, [])]) == []
+    assert names([own, view(1, 5, [1])]) == {"G1a"}
+
+
 def test_one_value_appended_twice_is_refused():
     with pytest.raises(ValueError, match="1 is appended to x twice"):
         check([mutation(0, "a", 1, 2, ("append", "x", 1)), mutation(1, "a", 3, 4, ("append", "x", 1))])

@@ -4,6 +4,7 @@ The control arm: real processes with one rule taken out of them leave histories 
 A harness that cannot fail proves nothing: the same clients, the same kills and cuts, and a history with anomalies.
 """
 
+import contextlib
 import itertools
 import re
 import sys
@@ -22,7 +23,8 @@ from tests.histories import faulty
 sys.path.remove(str(LISTS.parent))
 
 TRANSACTIONS = extent("faulty_transactions", 400, 2_000)
-TRIES = 4  # a fault shows when a kill or a cut comes at the right moment, and chance may miss it
+TRIES = 3  # a fault shows when a kill or a cut comes at the right moment, and chance may miss it
+STUCK = 20.0  # seconds for half of a run, which takes two or three
 FAULTY = Path(faulty.__file__)
 
 
@@ -37,9 +39,11 @@ def test_a_missing_rule_shows_in_a_real_history(plant, start_server, on_path, mo
         server = start_server("--party", "faulty:Lists")
         logs = tmp_path / f"logs-{attempt}"
         with crowd(server, logs, TRANSACTIONS, attempt, wait_until, processes=4, program=FAULTY) as people:
-            people.until_heard(TRANSACTIONS // 2)
-            people.kill_server()
-            history = people.history()
+            with contextlib.suppress(AssertionError):  # a fault may hang them: what they saw till then is judged
+                people.until_heard(TRANSACTIONS // 2, STUCK)
+                people.kill_server(all_go_on=False)
+                wait_until(lambda: not any(client.at_work for client in people.clients), STUCK)
+            history = people.so_far()
         server.stop()
         found = Counter(anomaly.name for anomaly in check(history))
         if name in found or attempt == TRIES:
