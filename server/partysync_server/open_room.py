@@ -295,13 +295,20 @@ class OpenRoom:
             session.end(m.Error("storage", MISTAKE, "backoff"))
             frames = [] if self._deciding else self.room.frames(session)
         if frames:
-            last = session.ended is not None and not self._deciding  # a worker may end it at any moment
-            wire = self.wires[session]
-            if (waiting := wire.send(frames)) is not None or last:
-                self._writing.add(session)
-                self._later(self._write(session, wire, waiting, last=last))
-            elif session.reading is not None:  # there is more of it; others come first
-                asyncio.get_running_loop().call_soon(self._pump, session)
+            self._send(session, self.wires[session], frames)
+
+    def _send(self, session: Session, wire: Wire, frames: list[bytes]) -> None:
+        last = session.ended is not None and not self._deciding  # a worker may end it at any moment
+        try:
+            waiting = wire.send(frames)
+        except Exception:  # whatever it is, this session is over, and only this one
+            log.exception("a session could not be written to")
+            waiting, last = None, True
+        if waiting is not None or last:
+            self._writing.add(session)
+            self._later(self._write(session, wire, waiting, last=last))
+        elif session.reading is not None:  # there is more of it; others come first
+            asyncio.get_running_loop().call_soon(self._pump, session)
 
     async def _write(self, session: Session, wire: Wire, waiting: Awaitable[None] | None, *, last: bool) -> None:
         try:

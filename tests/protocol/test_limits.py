@@ -263,8 +263,8 @@ class Stuck:
     def __init__(self):
         self.closed = asyncio.Event()
 
-    async def write(self, frames):
-        await asyncio.Event().wait()
+    def send(self, frames):
+        return asyncio.Event().wait()
 
     def close(self):
         self.closed.set()
