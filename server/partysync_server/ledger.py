@@ -63,7 +63,9 @@ def storage(doing: str) -> Iterator[None]:
 class Ledger:
     """One room's file. Not thread-safe, and not usable while ``commit`` or ``checkpoint`` runs elsewhere."""
 
-    def __init__(self, path: Path, party: type[Party], epoch: str, *, room: str = "") -> None:
+    def __init__(
+        self, path: Path, party: type[Party], epoch: str, *, room: str = "", vfs: str | None = None
+    ) -> None:  # vfs: SQLite's name for the way to the disk; tests have one whose power goes
         self.path = path
         self.epoch = epoch
         with storage("opening"):
@@ -71,7 +73,7 @@ class Ledger:
             if new:
                 _create_private(path)
             flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
-            self._connection = apsw.Connection(os.fspath(path), flags=flags)
+            self._connection = apsw.Connection(os.fspath(path), flags=flags, vfs=vfs)
             try:
                 self._open(party, room, new=new)
             except BaseException:  # whatever it is, the file is let go
