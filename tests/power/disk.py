@@ -23,7 +23,7 @@ import contextlib
 import errno
 import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from random import Random
 
 import apsw
@@ -112,7 +112,7 @@ def _sectors(at: int, what: bytes | None) -> list[Piece]:
 
 
 def _folder(name: str) -> str:
-    return f"{PurePosixPath(name).parent}/"
+    return name.rstrip("/").rpartition("/")[0] + "/"
 
 
 class Disk:
