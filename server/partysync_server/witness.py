@@ -257,7 +257,8 @@ class Witness:
             if self.sums is None:
                 self.sums = array("I", (page_sum(number, page) for number, page in _pages(connection, size, pages)))
             else:
-                self._overlay(self.sums, self._read_log(), whole)
+                _, content = connection.read("main", 1, 0, LOG_HEADER + whole * (FRAME_HEADER + size))
+                self._overlay(self.sums, content, whole)  # SQLite's own handle: the name may be another log's by now
             del self.sums[pages:]
             self._write(self.sums)
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
