@@ -118,6 +118,7 @@ def test_a_healthy_room_is_served(room):
         assert served(room(which)) == [(TRUTH, TRUTH)]
 
 
+@pytest.mark.timeout(1800)  # the long way
 def test_a_flipped_bit_in_the_database_is_noticed(room):
     chance, many = random.Random(7), extent("damages", 150, 1000)
     changing = noticed = by_sqlite = 0
@@ -150,6 +151,7 @@ def test_every_flipped_bit_is_noticed_but_those_of_the_journals_mode(room):
     assert outcomes == [None] * 60
 
 
+@pytest.mark.timeout(1800)  # the long way
 def test_a_flipped_bit_in_the_log_is_noticed(room):
     """SQLite drops all that follows, and says nothing."""
     chance, many, changing, noticed = random.Random(9), extent("damages", 150, 1000), 0, 0

@@ -37,6 +37,7 @@ def in_turn(every):
     return [each for row in itertools.zip_longest(*kinds) for each in row if each is not None]
 
 
+@pytest.mark.timeout(1800)  # the long way
 def test_whichever_operation_fails_nothing_is_lost_and_nothing_is_done_twice():
     """R5, R9: once, twice and from then on; in a new room, and in one that was killed."""
     every = [(fault, start) for start in starts() for fault in points(start)]
