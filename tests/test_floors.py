@@ -56,8 +56,9 @@ FLOORS = {
         "access door snapshot",
         "parts",
         "ledger parties runtime",
-        "asking authors counts keeping logs migrating principal refusal wire",
-        "shape",
+        "keeping",
+        "asking authors counts logs migrating principal refusal wire witness",
+        "files shape",
         "__init__",
     ],
     CORE: [
