@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 from . import schema as ddl
 from .built_in import BUILT_IN
 from .codec import check_value
+from .effort import Effort, Stopped
 from .errors import MutationRejected, ProtocolError, SchemaMismatch, StorageFailed
 from .guard import Guard
 from .messages import Column, TableChange, TableSpec
@@ -37,6 +38,7 @@ class Store:
         self.party = party
         self._tables: dict[str, StoredTable] | None = None
         self._guard = Guard(connection)
+        self._effort = Effort(connection)
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
@@ -267,24 +269,30 @@ class Store:
         role: str = "owner",
         sight: Sight = EVERYTHING,
         guess: bool = False,
+        clock: Callable[[], float] | None = None,
     ) -> Any:
         """Run one mutator as version ``self.version``, and give what it returned as plain data.
 
-        ``sight`` is what its author is shown: what the built-in mutators change lies within it.
+        ``sight`` is what its author is shown: what the built-in mutators change lies within it. By ``clock``, if there
+        is one, it has the party's ``mutation_seconds``; one that is stopped while it writes takes the whole transaction
+        with it, and then ``in_transaction`` is false.
 
         Raises MutationRejected for whatever the mutator did wrong; the caller rolls its savepoint back. Raises
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
         tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
         try:
-            value = msgspec.to_builtins(tx.call(name, args))
+            value = msgspec.to_builtins(self._called(tx, name, args, clock))
             check_value(value)
             if tx.used_sql or self.party.schema:  # SQL that is not ours: no column has looked at what it wrote
                 self._check_rows()
         except MutationRejected as error:
             raise _discreet(error, sight) from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StorageFailed):
             raise
+        except apsw.NoMemError:
+            text = f"{name} was stopped, because its SQL needs more memory than there is. Ask for less at a time."
+            raise MutationRejected("too-large", text) from None
         except STORAGE_ERRORS as error:
             raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
         except apsw.Error as error:
@@ -292,6 +300,33 @@ class Store:
         except BaseException as error:  # SystemExit too: a mutator does not end a server
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value
+
+    def _called(self, tx: Transaction, name: str, args: dict[str, Any], clock: Callable[[], float] | None) -> Any:
+        """What the mutator returned. Raises MutationRejected('too-slow'), whatever it made of being stopped."""
+        self._effort.begin(clock, self.party.mutation_seconds)
+        try:
+            value = tx.call(name, args)
+            self._effort.check()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if not self._effort.late:
+                if isinstance(error, Stopped):
+                    raise StorageFailed(f"The transaction was lost while {name} ran.") from None
+                raise
+            text = (
+                f"{name} was stopped after {self.party.mutation_seconds:g} s, and nothing of it was kept. Look for "
+                f"SQL that never ends, or let the party {self.party.name!r} have more mutation_seconds."
+            )
+            raise MutationRejected("too-slow", text) from None
+        finally:
+            self._effort.end()
+        return value
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether one is open, or a savepoint is."""
+        return self.connection.in_transaction
 
     def _check_rows(self) -> None:
         """Raise if SQL of the party's own has put into a row what no frame can carry: ±Infinity, broken UTF-8."""
@@ -303,6 +338,7 @@ class Store:
 
     def guarded(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
         """Run somebody else's SQL: rows as dicts. Only reads, or reads and writes of rows; never our own tables."""
+        self._effort.check()
         return self._guard.run(query, args, write=write)
 
     def apply(self, changes: Iterable[TableChange], specs: Iterable[TableSpec] = ()) -> None:
@@ -343,17 +379,22 @@ class Store:
 
     def undo(self, name: str) -> None:
         """Back to the savepoint, which stays open."""
-        self._guard.off()  # an interrupt may have left it on
+        self.rest()
         self.execute(f"ROLLBACK TO {name}")
-        self._look_again()
+        self.look_again()
 
     def rollback(self) -> None:
         """Back to what is committed; no savepoint stays open."""
-        self._guard.off()
+        self.rest()
         self.execute("ROLLBACK")
-        self._look_again()
+        self.look_again()
 
-    def _look_again(self) -> None:
+    def rest(self) -> None:
+        """What runs next is ours, whatever an interrupt has left on."""
+        self._guard.off()
+        self._effort.end()
+
+    def look_again(self) -> None:
         """A rollback may have taken tables with it."""
         if self._tables is not None:
             have = self.execute("SELECT count(*), total(version) FROM _partysync_tables").fetchone()
@@ -366,6 +407,7 @@ class Store:
 
     def close(self) -> None:
         self._guard.close()
+        self._effort.close()
         self.connection.close()
 
 

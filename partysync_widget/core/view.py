@@ -13,8 +13,8 @@ base and pending: what is shown is derived, and can always be made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from .store import Store
 Rows = dict[str, dict[str, tuple[Any, ...]]]
 
 FRAME_OVERHEAD = 256  # bytes of a push beside its one mutation, generously
+TOO_SLOW = "too-slow"  # code of what was stopped: the room may be quicker, and decides
 ARGUMENTS_ALONE = ("bad-arguments", "unknown-mutator")  # codes of what is wrong whatever the tables are
 COMPARED_ROWS = 2_000  # of a larger change every row counts as changed: to look would cost more than to tell
 
@@ -44,6 +45,7 @@ class Pending:
     sent: bool = False  # on this connection
     tried: bool = False  # on any connection: the room may have it
     shown: bool = True  # False: it raised in the last replay, shows nothing, and waits for the room (R7)
+    slow: bool = False  # its guess was stopped here: it is not tried again, and waits for the room
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class View:
         self.limits = m.Limits(frame=1 << 20, mutations=256)
         self.mutators: frozenset[str] | None = None  # what the room takes; None before it said so
         self.pending: list[Pending] = []
+        self.clock: Callable[[], float] | None = None  # by which a guess may take too long; None: none does
         self._tickets = 0
         self._whole = True
 
@@ -177,9 +180,12 @@ class View:
                 try:
                     self._guess(made, len(self.pending))
                 except MutationRejected as error:
-                    if self.shape is self.party or error.code in ARGUMENTS_ALONE:
+                    made.slow = error.code == TOO_SLOW
+                    if not made.slow and (self.shape is self.party or error.code in ARGUMENTS_ALONE):
                         raise
                     made.shown = False  # the tables here are not those that it was written for: the room decides
+                    if not self.store.in_transaction:
+                        self._replay()
             self._tickets = made.ticket
             self.pending.append(made)
             changed = self.store.touched(self.cursor + len(self.pending) - 1)
@@ -200,23 +206,42 @@ class View:
         self.store.savepoint("mutation")
         try:
             self.store.version = self.cursor + 1 + place
-            self.store.run(pending.mutation.name, pending.mutation.args, user=self.user, role=self.role, guess=True)
+            name, args = pending.mutation.name, pending.mutation.args
+            self.store.run(name, args, user=self.user, role=self.role, guess=True, clock=self.clock)
         except BaseException:  # an interrupt too: undone, and raised again
-            self.store.undo("mutation")
+            if self.store.in_transaction:
+                self.store.undo("mutation")
+            else:  # it was stopped while it wrote, which took what is pending before it along, down to the base
+                self.store.rest()
+                self.store.look_again()
             raise
         finally:
-            self.store.release("mutation")
+            if self.store.in_transaction:
+                self.store.release("mutation")
 
     def _replay(self) -> None:
+        while not self._replayed():
+            pass
+
+    def _replayed(self) -> bool:
+        """Replay what is pending; false if one has taken those before it along: it is passed over from then on."""
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            if self._guessable(pending.mutation.name, pending.mutation.args):
-                with suppress(MutationRejected):  # it shows nothing and stays pending: the room decides (R7)
-                    self._guess(pending, place)
-                    pending.shown = True
+            if pending.slow or not self._guessable(pending.mutation.name, pending.mutation.args):
+                continue
+            try:
+                self._guess(pending, place)
+                pending.shown = True
+            except MutationRejected as error:  # it shows nothing and stays pending: the room decides (R7)
+                if not self.store.in_transaction:
+                    pending.slow = True
+                    return False
+                pending.slow = error.code == TOO_SLOW
+        return True
 
     def _to_base(self) -> None:
-        if self.store.connection.in_transaction:
+        self.store.rest()
+        if self.store.in_transaction:
             self.store.rollback()
 
     def _rebuild(self) -> None:
@@ -234,7 +259,7 @@ class View:
         try:
             yield
         except MutationRejected:
-            self._whole = True
+            self._whole = self.store.in_transaction or not self.pending
             raise
         self._whole = True
 

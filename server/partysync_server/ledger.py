@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -38,6 +39,9 @@ KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor get
 SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more by several nobody is told
 DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
 
+MOST_PATTERN = 1_000  # bytes of a LIKE or GLOB: it is held against a text at a stroke, and no clock is asked meanwhile
+MOST_RESULT = 1 << 20  # bytes of what a mutator returned: everybody is sent it
+MOST_MESSAGE = 2_000  # characters of why one was rejected
 CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
 
 
@@ -47,6 +51,18 @@ class Verdict(enum.Enum):
     DECIDED = "decided"
     DUPLICATE = "duplicate"  # decided before; whoever asks has been told, or is told by the catch-up (R5)
     GAP = "gap"  # one before it is missing
+
+
+class TurnLost(StorageFailed):
+    """A mutation was stopped while it wrote, and the transaction, which is everybody's, is gone.
+
+    The others are decided again, and that one is rejected with ``refusal``.
+    """
+
+    def __init__(self, client: str, mutation: m.Mutation, refusal: MutationRejected) -> None:
+        super().__init__(f"The turn was taken back with {mutation.name}, which was stopped: {refusal.message}")
+        self.mutation = (client, mutation.mid)
+        self.refusal = refusal
 
 
 @contextlib.contextmanager
@@ -91,6 +107,7 @@ class Ledger:
             raise StorageFailed(f"Another process has the room's file {self.path.name} open.") from None
         self._connection.wal_autocheckpoint(0)
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MOST_PATTERN)
         level = "FULL" if party.durability == "power" else "NORMAL"
         self._connection.execute(f"PRAGMA synchronous={level}")
         self.store = Store(self._connection, party)
@@ -156,8 +173,12 @@ class Ledger:
         user: str = "",
         role: str = "owner",
         sight: Sight = EVERYTHING,
+        refusal: MutationRejected | None = None,
     ) -> Verdict:
-        """Run one mutation in its savepoint and give it the next version, accepted or rejected (R1, R6)."""
+        """Run one mutation in its savepoint and give it the next version, accepted or rejected (R1, R6).
+
+        With ``refusal`` it is not run. Raises TurnLost; then nothing of the turn is decided.
+        """
         last = self.last_mid(client)
         if mutation.mid <= last:
             return Verdict.DUPLICATE
@@ -167,20 +188,28 @@ class Ledger:
             version = self.version + 1
             self.store.version = version
             self.store.savepoint("mutation")
-            result = m.Result(client, mutation.mid)
+            result, written = m.Result(client, mutation.mid), None
             try:
-                result.value = self.store.run(mutation.name, mutation.args, user=user, role=role, sight=sight)
+                if refusal is not None:
+                    raise refusal
+                result.value = self.store.run(
+                    mutation.name, mutation.args, user=user, role=role, sight=sight, clock=time.thread_time
+                )
+                written = _written(mutation.name, result)
             except MutationRejected as error:
+                if not self.store.in_transaction:
+                    raise TurnLost(client, mutation, error) from None
                 self.store.undo("mutation")
-                result.code, result.message = error.code, error.message
+                result = m.Result(client, mutation.mid, None, error.code, _message(error))
+                written = _written(mutation.name, result)
                 self.rejected += 1
             if not self._connection.in_transaction:  # SQL of the party's own has ended it, and what came before with it
                 raise StorageFailed(f"The transaction was gone after {mutation.name}.")
             self.store.release("mutation")
-            if result.code is not None or result.value is not None:
+            if written is not None:
                 self.store.execute(
                     "INSERT INTO _partysync_results (client, mid, version, result) VALUES (?, ?, ?, ?)",
-                    (client, mutation.mid, version, msgspec.json.encode(result).decode()),
+                    (client, mutation.mid, version, written),
                 )
         self.version = version
         self._authors.add(version, client)
@@ -312,6 +341,26 @@ class Ledger:
                     self._connection.execute("ROLLBACK")
             self.checkpoint()
         self.store.close()
+
+
+def _written(name: str, result: m.Result) -> str | None:
+    """``result`` as it is kept; None if it says nothing. Raises MutationRejected for one that is too large."""
+    if result.code is None and result.value is None:
+        return None
+    written = msgspec.json.encode(result)
+    if len(written) > MOST_RESULT:
+        text = (
+            f"{name} returned {len(written):,} bytes, and the room takes {MOST_RESULT:,}, for everybody is sent them. "
+            f"Let it return less, and read rows with room.sql."
+        )
+        raise MutationRejected("too-large", text)
+    return written.decode()
+
+
+def _message(error: MutationRejected) -> str:
+    """Why it was rejected, as text that can travel: a mutator may have raised anything."""
+    text = error.message.encode(errors="backslashreplace").decode()
+    return text if len(text) <= MOST_MESSAGE else f"{text[:MOST_MESSAGE]} …"
 
 
 def _create_private(path: Path) -> None:
