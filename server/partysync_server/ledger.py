@@ -269,7 +269,9 @@ class Ledger:
         """The last mutation of this client that is decided; 0 for a client that this history does not know."""
         if client not in self._last:
             found = self.store.execute("SELECT last_mid FROM _partysync_clients WHERE id = ?", (client,)).get
-            self._last[client] = found or 0
+            if found is None:  # not kept in mind: anybody may say hello, with any name
+                return 0
+            self._last[client] = found
         return self._last[client]
 
     def owner(self, client: str) -> str | None:

@@ -330,6 +330,10 @@ class OpenRoom:
         finally:
             self._writing.discard(session)
         if last:
+            if isinstance(session.ended, m.Error):
+                log.info(
+                    "a session was ended", extra={"event": "ended", "party": self.party, "reason": session.ended.kind}
+                )
             wire.close()
             self.leave(session)
         else:
