@@ -109,7 +109,7 @@ class Guard:
             raise MutationRejected(
                 "forbidden",
                 "its SQL can make, change and drop tables, indexes, triggers and views, and change rows; it has no "
-                "BEGIN, COMMIT, PRAGMA, ATTACH or TEMP",
+                "BEGIN, COMMIT, PRAGMA, ATTACH, TEMP or VIRTUAL",
             ) from None
         finally:
             self.off()

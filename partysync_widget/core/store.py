@@ -44,6 +44,7 @@ class Store:
         self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
         self.execute("PRAGMA foreign_keys=ON")
         self.execute("PRAGMA temp_store=MEMORY")
+        self.execute("PRAGMA cell_size_check=ON")  # a damaged page is said to be one; somebody may have made it
 
     @classmethod
     def memory(cls, party: type[Party]) -> Store:
@@ -59,8 +60,10 @@ class Store:
         ddl.check_schema(self.party.schema)
         self.execute(files(__package__).joinpath("store.sql").read_text())
         try:
-            self.execute(self.party.schema)
-        except apsw.Error as error:
+            self._guard.build(self.party.schema)
+        except MutationRejected as error:
+            raise SchemaMismatch(f"The schema of party {self.party.name!r} goes too far: {error}.") from None
+        except (apsw.Error, ValueError) as error:  # half a surrogate pair, a NUL
             raise SchemaMismatch(f"The schema of party {self.party.name!r} is not valid SQL: {error}.") from None
         specs = ddl.introspect(self.connection, self.party.column_types())
         ddl.check_seen_by(self.party.seen_by, specs)

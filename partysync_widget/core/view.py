@@ -22,6 +22,7 @@ import apsw
 import msgspec
 
 from . import messages as m
+from .codec import check_value
 from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
 from .party import Party
@@ -81,7 +82,11 @@ class Step:
 
 def weight(name: str, args: dict[str, Any]) -> int:
     """Bytes of a mutation in a frame, at most, whichever format it takes."""
-    return max(len(msgspec.json.encode(args)), len(msgspec.msgpack.encode(args))) + len(name) + FRAME_OVERHEAD
+    try:
+        return max(len(msgspec.json.encode(args)), len(msgspec.msgpack.encode(args))) + len(name) + FRAME_OVERHEAD
+    except (ValueError, TypeError, OverflowError):
+        check_value(args)  # it says which value it is
+        raise
 
 
 def _wired(spec: m.TableSpec, row: tuple[Any, ...]) -> dict[str, Any]:
