@@ -136,7 +136,5 @@ def test_every_connection_of_a_store_is_on_its_guard(file):
         assert connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1) == 0
         assert connection.pragma("cell_size_check") == 1
         assert not connection.pragma("mmap_size")  # in memory there is none
-        own = "SELECT name FROM pragma_function_list WHERE NOT builtin"
-        assert connection.execute(own).fetchall() == []  # nothing is there that could reach out
         assert connection.limit(apsw.SQLITE_LIMIT_ATTACHED) == 0
     ledger.close()
