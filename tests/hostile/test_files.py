@@ -65,6 +65,7 @@ BROKEN = {
     "half of it": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "pages of zeros": lambda path: path.write_bytes(path.read_bytes()[:4096] + bytes(path.stat().st_size - 4096)),
     "pages of noise": lambda path: path.write_bytes(path.read_bytes()[:4096] + b"\xa5" * (path.stat().st_size - 4096)),
+    "its last page of noise": lambda path: path.write_bytes(path.read_bytes()[:-4096] + b"\xa5" * 4096),
     "a page of 3 bytes": lambda path: path.write_bytes(path.read_bytes()[:16] + b"\0\3" + path.read_bytes()[18:]),
     "a folder": no_file,
     "another program's": lambda path: (path.unlink(), sqlite3.connect(path).execute("CREATE TABLE t (x)").connection.close()),

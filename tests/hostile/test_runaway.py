@@ -195,11 +195,13 @@ def test_sql_that_wants_too_much_is_refused_at_once(runaway, query, where):
     assert stage.rows("t") == {"kept": {"x": 1}}
 
 
-def test_a_kernel_still_searches_for_long_texts():
+def test_a_kernel_still_searches_for_long_texts(runaway):
     """The pattern's limit is the room's alone: the grid's search is a pattern, and runs in the kernel."""
     store = Store.memory(Runaway)
     found = store.guarded("SELECT ? LIKE ? AS found", ("a" * 5000, f"%{'a' * 4000}%"), write=False)
     assert found == [{"found": 1}]
+    with pytest.raises(Exception, match="LIKE or GLOB pattern too complex"):
+        runaway[0].ledger.store.guarded("SELECT ? LIKE ?", ("a", "a" * 2000), write=True)
 
 
 @pytest.mark.parametrize(("size", "code"), [(1000, None), (ledgers.MOST_RESULT + 1, "too-large")])

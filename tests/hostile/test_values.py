@@ -79,6 +79,35 @@ def test_kernel_and_room_make_the_same_of_a_value(column, format):
     assert made >= 2
 
 
+REFUSED = {
+    "integer": ["yes", "text 12", "half", "2**63", "-2**63-1", "infinity", "bytes", "list", "10**5000"],
+    "text": ["yes", "one", "NUL", "half a pair", "bytes", "date", "list"],
+    "real": ["yes", "text 12", "infinity", "10**400", "decimal infinity", "huge decimal"],
+    "boolean": ["text true", "half", "2**53", "minus one", "empty"],
+    "json": [
+        "infinity",
+        "10,000 deep",
+        "66 deep",
+        "2**63",
+        "half a pair",
+        "keys that are odd",
+        "NaN inside",
+    ],
+    "date": ["29 February", "month 13", "year 0", "a date in words", "datetime", "one"],
+    "datetime": ["date", "before all", "after all", "leap second", "time", "a date in words"],
+    "choice": ["s", "XL", "empty", "one"],
+    "bytes": ["text 12", "bad base64", "base64 that is none", "base64 and more", "list", "one"],
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.type)
+def test_a_value_of_another_kind_is_no_value_of_the_column(column):
+    for name in REFUSED[column.type]:
+        with pytest.raises(MutationRejected) as refused:
+            pytest.fail(f"{name} became {coerce(column, VALUES[name])!r:.50}")
+        assert refused.value.code == "bad-value", name
+
+
 @pytest.fixture(params=["json", "msgpack"])
 def two(make_stage, request):
     stage = make_stage(format=request.param)
