@@ -76,6 +76,7 @@ class Connection:
         self, replica: Replica, room: str, find: Finder, *, party_hint: str = "", cache: Cache | None = None
     ) -> None:
         self.replica = replica
+        replica.clock = time.thread_time  # a busy machine makes no guess slow
         self.room = room
         self.lock = threading.RLock()
         self.audience = Audience()

@@ -72,7 +72,7 @@ FLOORS = {
         "schema",
         "columns",
         "codec sight",
-        "claim messages refusals roles",
+        "claim effort messages refusals roles",
         "errors",
         "__init__",
     ],

@@ -46,6 +46,7 @@ class MutationRejected(PartySyncError):
             "bad-sql",
             "changed-since",
             "too-large",
+            "too-slow",
             "forbidden",
         }
     )

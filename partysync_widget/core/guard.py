@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import apsw
@@ -36,6 +37,8 @@ _BUILDS = _WRITES | {
 # seen by the authorizer.
 _FORBIDDEN = re.compile(rf"\bROLLBACK\b|{RESERVED}", re.IGNORECASE)
 
+
+MOST_ROWS = 1_000_000  # that a mutator's SQL gives at once
 
 _COMMENTS = re.compile(r"(\s|;|--[^\n]*(\n|$)|/\*.*?(\*/|$))*", re.DOTALL)
 
@@ -78,7 +81,7 @@ class Guard:
                 names = [name for name, *_ in cursor.get_description()]
             except apsw.ExecutionCompleteError:
                 return []
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+            rows = [dict(zip(names, row, strict=True)) for row in islice(cursor, MOST_ROWS + 1 if write else None)]
         except apsw.AuthError:
             does = "read and write rows of its tables" if write else "read"
             raise MutationRejected(
@@ -86,6 +89,11 @@ class Guard:
             ) from None
         finally:
             self.off()
+        if write and len(rows) > MOST_ROWS:
+            raise MutationRejected(
+                "too-large", f"This SQL gives more than {MOST_ROWS:,} rows: {query!r:.200}. Let SQL sum them up."
+            )
+        return rows
 
     def build(self, script: str) -> None:
         """Run a party's own statements, which make and change tables and rows, and stay in our transaction.
@@ -101,7 +109,7 @@ class Guard:
             raise MutationRejected(
                 "forbidden",
                 "its SQL can make, change and drop tables, indexes, triggers and views, and change rows; it has no "
-                "BEGIN, COMMIT, PRAGMA, ATTACH or TEMP",
+                "BEGIN, COMMIT, PRAGMA, ATTACH, TEMP or VIRTUAL",
             ) from None
         finally:
             self.off()

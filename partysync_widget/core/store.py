@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 from . import schema as ddl
 from .built_in import BUILT_IN
 from .codec import check_value
+from .effort import Effort, Stopped
 from .errors import MutationRejected, ProtocolError, SchemaMismatch, StorageFailed
 from .guard import Guard
 from .messages import Column, TableChange, TableSpec
@@ -38,11 +39,13 @@ class Store:
         self._tables: dict[str, StoredTable] | None = None
         self._guard = Guard(connection)
         self._unchecked = False  # SQL that is not ours has run, and nobody has looked at what it wrote
+        self._effort = Effort(connection)
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
         self.execute("PRAGMA foreign_keys=ON")
         self.execute("PRAGMA temp_store=MEMORY")
+        self.execute("PRAGMA cell_size_check=ON")  # a damaged page is said to be one; somebody may have made it
 
     @classmethod
     def memory(cls, party: type[Party]) -> Store:
@@ -58,8 +61,10 @@ class Store:
         ddl.check_schema(self.party.schema)
         self.execute(files(__package__).joinpath("store.sql").read_text())
         try:
-            self.execute(self.party.schema)
-        except apsw.Error as error:
+            self._guard.build(self.party.schema)
+        except MutationRejected as error:
+            raise SchemaMismatch(f"The schema of party {self.party.name!r} goes too far: {error}.") from None
+        except (apsw.Error, ValueError) as error:  # half a surrogate pair, a NUL
             raise SchemaMismatch(f"The schema of party {self.party.name!r} is not valid SQL: {error}.") from None
         specs = ddl.introspect(self.connection, self.party.column_types())
         ddl.check_seen_by(self.party.seen_by, specs)
@@ -268,16 +273,20 @@ class Store:
         sight: Sight = EVERYTHING,
         guess: bool = False,
         check: bool = True,
+        clock: Callable[[], float] | None = None,
     ) -> Any:
         """Run one mutator as version ``self.version``, and give what it returned as plain data.
 
         ``sight`` is what its author is shown: what the built-in mutators change lies within it. Without ``check`` the
-        caller calls ``check_rows``, once for several mutators.
+        caller calls ``check_rows``, once for several mutators. By ``clock``, if there is one, it has the party's
+        ``mutation_seconds``; one that is stopped while it writes takes the whole transaction with it, and then
+        ``in_transaction`` is false.
 
         Raises MutationRejected for whatever the mutator did wrong; the caller rolls its savepoint back. Raises
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
-        return self.perform(Transaction(self, user=user, role=role, sight=sight, guess=guess), name, args, check=check)
+        tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
+        return self.perform(tx, name, args, check=check, clock=clock)
 
     def perform(
         self,
@@ -286,13 +295,12 @@ class Store:
         args: dict[str, Any],
         *,
         check: bool = True,
+        clock: Callable[[], float] | None = None,
         again: Sequence[Statement] = (),
     ) -> Any:
         """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before."""
         try:
-            if again:
-                tx.repeat(again)
-            value = None if again else tx.call(name, args)
+            value = self._called(tx, name, args, clock, again)
             if value is not None:
                 value = msgspec.to_builtins(value)
                 check_value(value)
@@ -301,8 +309,11 @@ class Store:
                 self.check_rows(self.version - 1)
         except MutationRejected as error:
             raise _discreet(error, tx.sight) from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StorageFailed):
             raise
+        except apsw.NoMemError:
+            text = f"{name} was stopped, because its SQL needs more memory than there is. Ask for less at a time."
+            raise MutationRejected("too-large", text) from None
         except STORAGE_ERRORS as error:
             raise StorageFailed(f"The database failed while {name} ran: {error}.") from error
         except apsw.Error as error:
@@ -310,6 +321,42 @@ class Store:
         except BaseException as error:  # SystemExit too: a mutator does not end a server
             raise MutationRejected("mutator-raised", f"{name} raised {type(error).__name__}: {error}") from error
         return value
+
+    def _called(
+        self,
+        tx: Transaction,
+        name: str,
+        args: dict[str, Any],
+        clock: Callable[[], float] | None,
+        again: Sequence[Statement],
+    ) -> Any:
+        """What the mutator returned. Raises MutationRejected('too-slow'), whatever it made of being stopped."""
+        self._effort.begin(clock, self.party.mutation_seconds)
+        try:
+            if again:
+                tx.repeat(again)
+            value = None if again else tx.call(name, args)
+            self._effort.check()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if not self._effort.late:
+                if isinstance(error, Stopped):
+                    raise StorageFailed(f"The transaction was lost while {name} ran.") from None
+                raise
+            text = (
+                f"{name} was stopped after {self.party.mutation_seconds:g} s, and nothing of it was kept. Look for "
+                f"SQL that never ends, or let the party {self.party.name!r} have more mutation_seconds."
+            )
+            raise MutationRejected("too-slow", text) from None
+        finally:
+            self._effort.end()
+        return value
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether one is open, or a savepoint is."""
+        return self.connection.in_transaction
 
     def check_rows(self, since: int) -> None:
         """Raise MutationRejected if SQL of the party's own has put into a row what no frame can carry since a version.
@@ -327,6 +374,7 @@ class Store:
 
     def guarded(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
         """Run somebody else's SQL: rows as dicts. Only reads, or reads and writes of rows; never our own tables."""
+        self._effort.check()
         return self._guard.run(query, args, write=write)
 
     def apply(self, changes: Iterable[TableChange], specs: Iterable[TableSpec] = ()) -> None:
@@ -367,17 +415,22 @@ class Store:
 
     def undo(self, name: str) -> None:
         """Back to the savepoint, which stays open."""
-        self._guard.off()  # an interrupt may have left it on
+        self.rest()
         self.execute(f"ROLLBACK TO {name}")
-        self._look_again()
+        self.look_again()
 
     def rollback(self) -> None:
         """Back to what is committed; no savepoint stays open."""
-        self._guard.off()
+        self.rest()
         self.execute("ROLLBACK")
-        self._look_again()
+        self.look_again()
 
-    def _look_again(self) -> None:
+    def rest(self) -> None:
+        """What runs next is ours, whatever an interrupt has left on."""
+        self._guard.off()
+        self._effort.end()
+
+    def look_again(self) -> None:
         """A rollback may have taken tables with it."""
         if self._tables is not None:
             have = self.execute("SELECT count(*), total(version) FROM _partysync_tables").fetchone()
@@ -390,6 +443,7 @@ class Store:
 
     def close(self) -> None:
         self._guard.close()
+        self._effort.close()
         self.connection.close()
 
 

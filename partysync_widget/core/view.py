@@ -13,8 +13,8 @@ base and pending: what is shown is derived, and can always be made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ import apsw
 import msgspec
 
 from . import messages as m
+from .codec import check_value
 from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
 from .party import Party
@@ -31,6 +32,7 @@ from .transaction import Statement, Transaction
 Rows = dict[str, dict[str, tuple[Any, ...]]]
 
 FRAME_OVERHEAD = 256  # bytes of a push beside its one mutation, generously
+TOO_SLOW = "too-slow"  # code of what was stopped: the room may be quicker, and decides
 ARGUMENTS_ALONE = ("bad-arguments", "unknown-mutator")  # codes of what is wrong whatever the tables are
 COMPARED_ROWS = 2_000  # of a larger change every row counts as changed: to look would cost more than to tell
 
@@ -45,6 +47,7 @@ class Pending:
     sent: bool = False  # on this connection
     tried: bool = False  # on any connection: the room may have it
     shown: bool = True  # False: it raised in the last replay, shows nothing, and waits for the room (R7)
+    slow: bool = False  # its guess was stopped here: it is not tried again, and waits for the room
     statements: list[Statement] = field(default_factory=list, repr=False)  # all that it does, whatever the rows are
     by: tuple[str, str] = ("", "")  # whoever, and as what, it did that
 
@@ -91,7 +94,11 @@ class Step:
 
 def weight(name: str, args: dict[str, Any]) -> int:
     """Bytes of a mutation in a frame, at most, whichever format it takes."""
-    return max(len(msgspec.json.encode(args)), len(msgspec.msgpack.encode(args))) + len(name) + FRAME_OVERHEAD
+    try:
+        return max(len(msgspec.json.encode(args)), len(msgspec.msgpack.encode(args))) + len(name) + FRAME_OVERHEAD
+    except (ValueError, TypeError, OverflowError):
+        check_value(args)  # it says which value it is
+        raise
 
 
 def _wired(spec: m.TableSpec, row: tuple[Any, ...]) -> dict[str, Any]:
@@ -115,6 +122,7 @@ class View:
         self.limits = m.Limits(frame=1 << 20, mutations=256)
         self.mutators: frozenset[str] | None = None  # what the room takes; None before it said so
         self.pending: list[Pending] = []
+        self.clock: Callable[[], float] | None = None  # by which a guess may take too long; None: none does
         self._tickets = 0
         self._whole = True
 
@@ -189,9 +197,12 @@ class View:
                 try:
                     self._guess(made, len(self.pending))
                 except MutationRejected as error:
-                    if self.shape is self.party or error.code in ARGUMENTS_ALONE:
+                    made.slow = error.code == TOO_SLOW
+                    if not made.slow and (self.shape is self.party or error.code in ARGUMENTS_ALONE):
                         raise
                     made.shown = False  # the tables here are not those that it was written for: the room decides
+                    if not self.store.in_transaction:
+                        self._replay()
             self._tickets = made.ticket
             self.pending.append(made)
             changed = self.store.touched(self.cursor + len(self.pending) - 1)
@@ -213,15 +224,20 @@ class View:
         try:
             self._run(pending, place)
         except BaseException:  # an interrupt too: undone, and raised again
-            self.store.undo("mutation")
+            if self.store.in_transaction:
+                self.store.undo("mutation")
+            else:  # it was stopped while it wrote, which took what is pending before it along, down to the base
+                self.store.rest()
+                self.store.look_again()
             raise
         finally:
-            self.store.release("mutation")
+            if self.store.in_transaction:
+                self.store.release("mutation")
 
     def _run(self, pending: Pending, place: int, again: Sequence[Statement] = (), *, check: bool = True) -> None:
         self.store.version = self.cursor + 1 + place
         tx = Transaction(self.store, user=self.user, role=self.role, guess=True)
-        self.store.perform(tx, pending.mutation.name, pending.mutation.args, check=check, again=again)
+        self.store.perform(tx, pending.mutation.name, pending.mutation.args, check=check, clock=self.clock, again=again)
         pending.statements, pending.by = tx.statements or [], (self.user, self.role)
 
     def _replay(self) -> None:
@@ -229,14 +245,12 @@ class View:
         guessable = []
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            if self._guessable(pending.mutation.name, pending.mutation.args):
+            if not pending.slow and self._guessable(pending.mutation.name, pending.mutation.args):
                 guessable.append((place, pending))
         if not guessable or self._replay_together(guessable):
             return
-        for place, pending in guessable:
-            with suppress(MutationRejected):  # it shows nothing and stays pending: the room decides (R7)
-                self._guess(pending, place)
-                pending.shown = True
+        while not self._replayed(guessable):
+            pass
 
     def _replay_together(self, guessable: list[tuple[int, Pending]]) -> bool:
         """False, and nothing of it stays, if one raises."""
@@ -252,8 +266,25 @@ class View:
             pending.shown = True
         return True
 
+    def _replayed(self, guessable: list[tuple[int, Pending]]) -> bool:
+        """Replay each by itself; false if one has taken those before it along: it is passed over from then on."""
+        for place, pending in guessable:
+            pending.shown = False
+            if pending.slow:
+                continue
+            try:
+                self._guess(pending, place)
+                pending.shown = True
+            except MutationRejected as error:  # it shows nothing and stays pending: the room decides (R7)
+                if not self.store.in_transaction:
+                    pending.slow = True
+                    return False
+                pending.slow = error.code == TOO_SLOW
+        return True
+
     def _to_base(self) -> None:
-        if self.store.connection.in_transaction:
+        self.store.rest()
+        if self.store.in_transaction:
             self.store.rollback()
 
     def _rebuild(self) -> None:
@@ -271,7 +302,7 @@ class View:
         try:
             yield
         except MutationRejected:
-            self._whole = True
+            self._whole = self.store.in_transaction or not self.pending
             raise
         self._whole = True
 

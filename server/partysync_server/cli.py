@@ -22,6 +22,7 @@ from traitlets.config import Application, Config
 
 from partysync_widget import __version__
 from partysync_widget.core import messages as m
+from partysync_widget.core.effort import MOST_BYTES
 from partysync_widget.core.errors import PartySyncError
 
 from .asking import read_token
@@ -55,7 +56,9 @@ class ServeApp(Application):
     party = List(Unicode(), help="Parties to serve beside `main`, as module:Class.").tag(config=True)
     idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
     idle_exit = Float(0.0, help="Seconds without a session before the server ends; 0: never.").tag(config=True)
-    frame_limit = Int(1 << 20, help="Bytes in one frame from a kernel, at most.").tag(config=True)
+    frame_limit = Int(1 << 20, min=1 << 10, max=MOST_BYTES, help="Bytes in one frame from a kernel, at most.").tag(
+        config=True
+    )
     import_parties = Bool(
         default_value=False, help="Import a party that a kernel names; for your own server only."
     ).tag(config=True)

@@ -15,6 +15,7 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import Bool, Float, Int, List, Unicode
 
 from partysync_widget.core import messages as m
+from partysync_widget.core.effort import MOST_BYTES
 from partysync_widget.core.errors import PartySyncError
 
 from .hosting import Hosting
@@ -40,7 +41,9 @@ class PartySyncExtension(ExtensionApp):
         config=True
     )
     idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
-    frame_limit = Int(1 << 20, help="Bytes in one frame from a kernel, at most.").tag(config=True)
+    frame_limit = Int(1 << 20, min=1 << 10, max=MOST_BYTES, help="Bytes in one frame from a kernel, at most.").tag(
+        config=True
+    )
 
     hosting: Hosting | None = None
 

@@ -36,6 +36,8 @@ from .witness import Witness
 MAGIC = b"SQLite format 3\0"
 STEP_PAGES = 256  # of 4 KiB in one step of a copy: about a millisecond, for which the room waits
 LEFT_SECONDS = 86_400.0  # after which a transfer was left by a command that was killed
+# What has a name of ours, and rows of its own making.
+ODD_ONES = r"SELECT name FROM pragma_table_list WHERE name LIKE '\_partysync\_%' ESCAPE '\' AND type != 'table' LIMIT 1"
 RESULTS = "SELECT 1 FROM _partysync_epochs, _partysync_clients, _partysync_results, _partysync_rows LIMIT 1"
 
 
@@ -212,6 +214,9 @@ def _look(connection: apsw.Connection) -> dict[str, Any]:
     said = connection.execute("PRAGMA integrity_check(1)").get
     if said != "ok":
         raise BadBackup(f"This backup is damaged: {said}.")
+    odd = connection.execute(ODD_ONES).get
+    if odd is not None:
+        raise BadBackup(f"This is no backup of a room: its {odd!r:.80} is no table as a room has it.")
     try:
         meta = _meta(connection)
         connection.execute(RESULTS).fetchall()

@@ -17,6 +17,7 @@ import contextlib
 import enum
 import errno
 import os
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -43,6 +44,9 @@ DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
 
 FULL = "The disk of the room server is full. Free some space; edits wait until then."
 RUN = 64  # mutations at most that share a savepoint
+MOST_PATTERN = 1_000  # bytes of a LIKE or GLOB: it is held against a text at a stroke, and no clock is asked meanwhile
+MOST_RESULT = 1 << 20  # bytes of what a mutator returned: everybody is sent it
+MOST_MESSAGE = 2_000  # characters of why one was rejected
 CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
 
 
@@ -73,6 +77,19 @@ class Asked(NamedTuple):
     user: str
     role: str
     sight: Sight
+    refusal: MutationRejected | None  # it is not run, and this is why
+
+
+class TurnLost(StorageFailed):
+    """A mutation was stopped while it wrote, and the transaction, which is everybody's, is gone.
+
+    The others are decided again, and that one is rejected with ``refusal``.
+    """
+
+    def __init__(self, client: str, mutation: m.Mutation, refusal: MutationRejected) -> None:
+        super().__init__(f"The turn was taken back with {mutation.name}, which was stopped: {refusal.message}")
+        self.mutation = (client, mutation.mid)
+        self.refusal = refusal
 
 
 @contextlib.contextmanager
@@ -152,6 +169,7 @@ class Ledger:
         fresh = new or empty
         if not fresh:
             self._witness.fold(self._connection)
+        self._connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MOST_PATTERN)
         self._connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
         self.store = Store(self._connection, party)
         made_by = party.schema_version() if fresh else self._made_by(party)
@@ -252,8 +270,12 @@ class Ledger:
         user: str = "",
         role: str = "owner",
         sight: Sight = EVERYTHING,
+        refusal: MutationRejected | None = None,
     ) -> Verdict:
-        """Run one mutation in its savepoint and give it the next version, accepted or rejected (R1, R6)."""
+        """Run one mutation and give it the next version, accepted or rejected (R1, R6).
+
+        With ``refusal`` it is not run. Raises TurnLost; then nothing of the turn is decided.
+        """
         last = self._last.get(client)
         if last is None:
             last = self.last_mid(client)
@@ -262,7 +284,7 @@ class Ledger:
         if mutation.mid > last + 1:
             return Verdict.GAP
         version = self.version + 1
-        asked = Asked(version, client, mutation, user, role, sight)
+        asked = Asked(version, client, mutation, user, role, sight, refusal)
         try:
             if self._wary:
                 self._wary -= 1
@@ -286,7 +308,8 @@ class Ledger:
         self._run.append(asked)
         try:
             self._execute(asked, check=False)
-        except MutationRejected:
+        except MutationRejected as error:
+            self._check_turn(asked, error)
             self._undo_run()
         else:
             if len(self._run) == RUN:
@@ -318,29 +341,41 @@ class Ledger:
         try:
             self._execute(asked, check=True)
         except MutationRejected as error:
+            self._check_turn(asked, error)
             self.store.undo("mutation")
             self.store.version = asked.version
-            self._keep(asked, m.Result(asked.client, asked.mutation.mid, code=error.code, message=error.message))
+            self._keep(asked, m.Result(asked.client, asked.mutation.mid, None, error.code, _message(error)))
             self.rejected += 1
         self.store.release("mutation")
+
+    def _check_turn(self, asked: Asked, refusal: MutationRejected) -> None:
+        """Whoever is refused may have taken the turn along."""
+        if not self.store.in_transaction:
+            raise TurnLost(asked.client, asked.mutation, refusal) from None
 
     def _execute(self, asked: Asked, *, check: bool) -> None:
         mutation = asked.mutation
         self.store.version = asked.version
-        try:
-            value = self.store.run(
-                mutation.name, mutation.args, user=asked.user, role=asked.role, sight=asked.sight, check=check
-            )
-        finally:
-            if not self._connection.in_transaction:  # SQL of the party's own has ended it, and what came before with it
-                raise StorageFailed(f"The transaction was gone after {mutation.name}.")
+        if asked.refusal is not None:
+            raise asked.refusal
+        value = self.store.run(
+            mutation.name,
+            mutation.args,
+            user=asked.user,
+            role=asked.role,
+            sight=asked.sight,
+            check=check,
+            clock=time.thread_time,
+        )
+        if not self.store.in_transaction:  # SQL of the party's own has ended it, and what came before with it
+            raise StorageFailed(f"The transaction was gone after {mutation.name}.")
         if value is not None:
             self._keep(asked, m.Result(asked.client, mutation.mid, value))
 
     def _keep(self, asked: Asked, result: m.Result) -> None:
         self.store.execute(
             "INSERT INTO _partysync_results (client, mid, version, result) VALUES (?, ?, ?, ?)",
-            (result.client, result.mid, asked.version, msgspec.json.encode(result).decode()),
+            (result.client, result.mid, asked.version, _written(asked.mutation.name, result)),
         )
 
     def seal(self) -> None:
@@ -409,7 +444,9 @@ class Ledger:
         """The last mutation of this client that is decided; 0 for a client that this history does not know."""
         if client not in self._last:
             found = self.store.execute("SELECT last_mid FROM _partysync_clients WHERE id = ?", (client,)).get
-            self._last[client] = found or 0
+            if found is None:  # not kept in mind: anybody may say hello, with any name
+                return 0
+            self._last[client] = found
         return self._last[client]
 
     def owner(self, client: str) -> str | None:
@@ -493,3 +530,34 @@ class Ledger:
             self._witness.fold(self._connection)
         if file == was:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)  # and SQLite removes the empty log
+
+
+def _written(name: str, result: m.Result) -> str:
+    """``result`` as it is kept. Raises MutationRejected for one that is too large."""
+    written = msgspec.json.encode(result)
+    if len(written) > MOST_RESULT:
+        text = (
+            f"{name} returned {len(written):,} bytes, and the room takes {MOST_RESULT:,}, for everybody is sent them. "
+            f"Let it return less, and read rows with room.sql."
+        )
+        raise MutationRejected("too-large", text)
+    return written.decode()
+
+
+def _message(error: MutationRejected) -> str:
+    """Why it was rejected, as text that can travel: a mutator may have raised anything."""
+    text = error.message.encode(errors="backslashreplace").decode()
+    return text if len(text) <= MOST_MESSAGE else f"{text[:MOST_MESSAGE]} …"
+
+
+def _create_private(path: Path) -> None:
+    """An empty file that only its owner can read, whose name survives power loss."""
+    for parent in (path.parent.parent, path.parent):  # one by one: the mode is for the last one made only
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

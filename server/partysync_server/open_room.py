@@ -29,13 +29,14 @@ from partysync_widget.core.roles import article
 from .access import Access, Standing
 from .asks import MOST_ASKED, answer
 from .counts import Counts
-from .ledger import Ledger, Moved
+from .ledger import Ledger, Moved, TurnLost
 from .room import Room
 from .session import Session
 
 log = logging.getLogger("partysync.server")
 
 TURN_SECONDS = 0.008  # after so long a turn is committed with what it has
+SLOW_SECONDS = 1.0  # after which the log says which mutator keeps a room
 CLOSED = "The room was closed meanwhile. Try again."
 GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
 MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
@@ -228,16 +229,24 @@ class OpenRoom:
 
     async def _turn_or_break(self) -> None:
         """One turn. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
-        reason = ""
-        for attempt in ("first", "second"):
+        reason, failed = "", 0
+        while failed < 2:
             try:
                 await self._turn()
             except Moved as error:  # what is there now goes on from something else: no epoch spans both (R10)
                 self.stop(error)
                 return
+            except TurnLost as lost:  # once for each mutation: the next turn passes over it
+                log.warning("room %s: %s", self.room.ledger.path.name, lost)
+                try:
+                    await self._recover()
+                except StorageFailed as again:
+                    self._break(str(again))
+                    return
             except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
                 self.counts.failures += 1
-                log.exception("room %s: %s turn failed", self.room.ledger.path.name, attempt)
+                failed += 1
+                log.exception("room %s: a turn failed, number %s in a row", self.room.ledger.path.name, failed)
                 reason = str(error) if isinstance(error, PartySyncError) else MISTAKE
                 try:
                     await self._recover()
@@ -252,14 +261,24 @@ class OpenRoom:
         self._deciding = True
         ledger, began = self.room.ledger, time.perf_counter()
         version, rejected = ledger.version, ledger.rejected
+        watch = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._say_slow)
         try:
             await asyncio.to_thread(self._decide)
             self.room.published()
         finally:
+            watch.cancel()
             self._deciding = False
         self.counts.turns.add(time.perf_counter() - began)
         self.counts.rejected += ledger.rejected - rejected
         self.counts.accepted += ledger.version - version - (ledger.rejected - rejected)  # each takes one version (R1)
+
+    def _say_slow(self) -> None:
+        """SQL is stopped when its time is up. Python cannot be, so whoever reads the log has to know whose it is."""
+        if name := self.room.deciding:
+            log.warning(
+                "room %s: the mutator %s of the party %s runs for %g s already, and everybody in the room waits for it",
+                self.room.ledger.path.name, name, self.party, SLOW_SECONDS,
+            )  # fmt: skip
 
     def _decide(self) -> None:
         """In a worker thread."""
@@ -350,6 +369,10 @@ class OpenRoom:
         finally:
             self._writing.discard(session)
         if last:
+            if isinstance(session.ended, m.Error):
+                log.info(
+                    "a session was ended", extra={"event": "ended", "party": self.party, "reason": session.ended.kind}
+                )
             wire.close()
             self.leave(session)
         else:

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, encode
+from partysync_widget.core.errors import MutationRejected
 from partysync_widget.core.party import Party
 from partysync_widget.core.sight import Sight
 
 from .ephemera import Ephemera
-from .ledger import Ledger, Verdict
+from .ledger import Ledger, TurnLost, Verdict
 from .parts import PART_BYTES, in_parts
 from .session import Session
 from .snapshot import Reading, Snapshot
@@ -56,6 +57,8 @@ class Room:
         self.told = Ephemera(self.by_client)
         self._queue: deque[Queued] = deque()
         self._turn: list[Queued] = []
+        self._stopped: dict[tuple[str, int], MutationRejected] = {}  # mutations that took their turn along
+        self.running = False  # a mutator runs, the one of the last in the turn
         self._seen: deque[Session] = deque()  # whose results may be forgotten, up to what they have seen
         self._arrived = 0  # mutations ever queued
         self._decided = 0  # of those, decided and durable
@@ -138,9 +141,10 @@ class Room:
     def turn(self, time_is_up: Callable[[], bool] = lambda: False) -> None:
         """Decide what has gathered, in one open transaction, at most so many and for so long.
 
-        Raises StorageFailed; then only ``recover`` helps.
+        Raises StorageFailed; then only ``recover`` helps. After TurnLost the next turn passes over what was stopped.
         """
         self.ledger.begin()
+        self.running = True
         while self._queue and len(self._turn) < TURN_MUTATIONS:
             queued = self._queue.popleft()
             self._turn.append(queued)
@@ -149,6 +153,7 @@ class Room:
                 queued.session.end(m.Error("gap", text, "now"))
             if time_is_up():
                 break
+        self.running = False
         while self._seen:
             session = self._seen.popleft()
             session.seen_queued = False
@@ -159,14 +164,24 @@ class Room:
 
     def _decide(self, queued: Queued) -> Verdict:
         session = queued.session  # its role is asked for now: it may have been taken back since the push came
-        return self.ledger.decide(
-            queued.client,
-            session.owner,
-            queued.mutation,
-            user=session.peer.name,
-            role=session.role,
-            sight=session.sight,
-        )
+        try:
+            return self.ledger.decide(
+                queued.client,
+                session.owner,
+                queued.mutation,
+                user=session.peer.name,
+                role=session.role,
+                sight=session.sight,
+                refusal=self._stopped.get((queued.client, queued.mutation.mid)) if self._stopped else None,
+            )
+        except TurnLost as lost:
+            self._stopped[lost.mutation] = lost.refusal
+            raise
+
+    @property
+    def deciding(self) -> str:
+        """The name of the mutator that runs; empty if none does."""
+        return self._turn[-1].mutation.name if self.running and self._turn else ""
 
     def commit(self) -> None:
         """Make the turn durable. Waits for the disk."""
@@ -177,6 +192,9 @@ class Room:
         self._decided += len(self._turn)
         for client in {queued.client for queued in self._turn}:
             self.told.decided(client, self.ledger.last_mid(client))
+        if self._stopped:
+            for queued in self._turn:
+                self._stopped.pop((queued.client, queued.mutation.mid), None)
         self._turn.clear()
         self._deltas.clear()
 
@@ -186,6 +204,7 @@ class Room:
         It is asked about every mutation of the turn: those it has are duplicates now, the others are decided (R5).
         """
         self.ledger = ledger
+        self.running = False
         self._queue.extendleft(reversed(self._turn))
         self._turn.clear()
         self._deltas.clear()

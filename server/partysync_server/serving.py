@@ -14,6 +14,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apsw
 from jupyter_core.paths import jupyter_data_dir
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -31,6 +32,7 @@ from .quotas import Usage
 from .rooms import Rooms
 
 QUIET_SECONDS = 30.0  # that a connection may wait before its request is there as a whole
+LEAST_MEMORY = 1 << 28  # bytes for SQLite, however small the machine
 TEND_SECONDS = 1.0  # between looks for rooms that nobody is in
 
 
@@ -77,6 +79,18 @@ def certificate(certfile: str, keyfile: str) -> ssl.SSLContext | None:
     return context
 
 
+def bound_memory() -> int:
+    """Let SQLite have half of the memory that there is: a query that wants more fails, and no server (bytes)."""
+    found = []
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # not on Windows
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(ValueError, OSError):  # of a container, if that has a limit
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    most = max(min(found) // 2, LEAST_MEMORY) if found else 0
+    apsw.hard_heap_limit(most)
+    return most
+
+
 class Serving:
     """See the module. Raises StorageFailed, with the owner, if another server has the folder."""
 
@@ -92,6 +106,7 @@ class Serving:
         usage: Usage | None = None,
         introducer: Introducer = nobody,
     ) -> None:
+        bound_memory()
         at = at or Listening()
         self.token = token or secrets.token_urlsafe(32)
         self._claim = Claim(

@@ -112,7 +112,7 @@ def test_a_step_stays_in_its_transaction_and_its_database(sql, script):
         sql.execute(ours)
     sql.execute("BEGIN")
 
-    with pytest.raises(MutationRejected, match="it has no BEGIN, COMMIT, PRAGMA, ATTACH or TEMP"):
+    with pytest.raises(MutationRejected, match="it has no BEGIN, COMMIT, PRAGMA, ATTACH, TEMP or VIRTUAL"):
         sql.build(script)
     assert sql.connection.in_transaction
     sql.rollback()

@@ -260,7 +260,7 @@ def test_views_indexes_and_triggers_are_no_tables():
     [
         ("CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL)", r"must end in `\) STRICT`"),
         (f"CREATE TABLE t ({ID}) STRICT, WITHOUT ROWID", "must end in"),
-        ("CREATE VIRTUAL TABLE t USING fts5(id)", "must end in"),
+        ("CREATE VIRTUAL TABLE t USING fts5(id)", "no BEGIN, COMMIT, PRAGMA, ATTACH, TEMP or VIRTUAL"),
         ("CREATE TABLE t (id TEXT NOT NULL) STRICT", "needs the line"),
         ("CREATE TABLE t (id TEXT NOT NULL UNIQUE) STRICT", "needs the line"),
         ("CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL) STRICT", "needs the line"),

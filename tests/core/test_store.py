@@ -278,7 +278,20 @@ def interrupted(tx, what):
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("error", [apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.BusyError, apsw.NoMemError])
+def test_memory_that_is_not_there_rejects_whoever_asked_for_it(sql, monkeypatch):
+    """R6. A second try would end the same, and take the room from everybody."""
+
+    def wants_too_much(tx, what):
+        raise apsw.NoMemError
+
+    monkeypatch.setattr(Sql.mutators["returns"], "function", wants_too_much)
+
+    with pytest.raises(MutationRejected, match="returns was stopped, because its SQL needs more memory") as refused:
+        sql.run("returns", {"what": "a value"})
+    assert refused.value.code == "too-large"
+
+
+@pytest.mark.parametrize("error", [apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.BusyError])
 def test_what_the_disk_did_is_never_a_rejection(sql, monkeypatch, error):
     """R9. Some of them roll the whole transaction back: nothing is known of it then."""
 

@@ -751,7 +751,7 @@ def test_a_mutator_interrupted_in_the_middle_shows_nothing_of_itself(view, monke
 def test_storage_that_fails_in_a_guess_is_raised_and_nothing_is_queued(view, monkeypatch):
     def full(tx, id):
         tx.update("todos", id, text="half")
-        raise apsw.NoMemError("out of memory")
+        raise apsw.IOError("the disk")
 
     monkeypatch.setattr(Todos.mutators["finish"], "function", full)
 

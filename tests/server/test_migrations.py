@@ -321,7 +321,7 @@ WRONG = [
     (Migration("UPDATE todos SET done = 1", "SAVEPOINT s"), "it has no BEGIN, COMMIT"),
     (Migration("PRAGMA foreign_keys=ON"), "it has no BEGIN, COMMIT, PRAGMA"),
     (Migration("ATTACH ':memory:' AS other"), "it has no BEGIN, COMMIT, PRAGMA, ATTACH"),
-    (Migration("CREATE TEMP TABLE todos (x)"), "it has no BEGIN, COMMIT, PRAGMA, ATTACH or TEMP"),
+    (Migration("CREATE TEMP TABLE todos (x)"), "it has no BEGIN, COMMIT, PRAGMA, ATTACH, TEMP or VIRTUAL"),
     (Migration(), "in the table todos they lead to nothing, the schema says `due TEXT`"),
     (Migration("DROP TABLE todos"), "the schema has the table todos, to which they do not lead"),
     (Migration("ALTER TABLE todos ADD COLUMN due INTEGER"), "lead to `due INTEGER`, the schema says `due TEXT`"),
