@@ -125,6 +125,21 @@ def test_an_edit_that_no_frame_can_hold_is_refused_before_it_is_queued(view):
     assert list(texts(view)) == ["base", "a"]
 
 
+class Celsius(float):
+    """What no encoder knows."""
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [("\ud800", MutationRejected), (1 << 70, MutationRejected), (Celsius(1), TypeError)]
+)
+def test_an_edit_that_cannot_travel_is_refused_before_it_is_queued(view, value, error):
+    """R7."""
+    with pytest.raises(error):
+        view.mutate("create", {"id": "a", "text": value})
+
+    assert view.pending == []
+
+
 def test_an_edit_that_the_room_has_said_it_does_not_take_is_refused(view):
     create(view, "a")
     view.mutators = frozenset({"finish"})
