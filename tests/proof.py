@@ -1,8 +1,8 @@
 """
 The proof: how far a suite goes, and what it has measured, for `docs/proof.md`.
 
-``make test`` goes a short way, ``make proof`` (PARTYSYNC_PROOF=1) the long one. A figure is printed in both, and noted as
-a line of JSON in the file that PARTYSYNC_FIGURES names.
+``make test`` goes a short way, ``make proof`` (PARTYSYNC_PROOF=1) the long one. A figure is printed in both, and noted
+as a line of JSON in the file that PARTYSYNC_FIGURES names.
 """
 
 import json
