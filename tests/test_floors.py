@@ -57,7 +57,7 @@ FLOORS = {
         "parts",
         "ledger parties runtime",
         "asking authors counts keeping logs migrating principal refusal",
-        "shape",
+        "files shape",
         "__init__",
     ],
     CORE: [

@@ -29,6 +29,8 @@ import apsw
 from partysync_widget.core.errors import PartySyncError, SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Party
 
+from .files import make_folders, sync
+
 MAGIC = b"SQLite format 3\0"
 STEP_PAGES = 256  # of 4 KiB in one step of a copy: about a millisecond, for which the room waits
 LEFT_SECONDS = 86_400.0  # after which a transfer was left by a command that was killed
@@ -235,7 +237,7 @@ def _compare(meta: dict[str, Any], rules: type[Party]) -> None:
 
 def put_in_place(new: Path, path: Path) -> Path | None:
     """Let ``new`` be the room's file from now on; where the one before is kept, if there was one."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folders(path.parent)
     kept = None
     if path.exists():
         _fold(path)
@@ -281,14 +283,3 @@ def _forget_logs(path: Path) -> None:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
-
-
-def sync(path: Path) -> None:
-    """What was written to a file, or which names a folder has, survives power loss from here on."""
-    if path.is_dir() and os.name != "posix":
-        return  # a folder cannot be opened there
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -32,6 +32,7 @@ from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
 
 from .authors import Authors
+from .files import FILES, Files
 from .migrating import migrate
 
 KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
@@ -63,17 +64,15 @@ def storage(doing: str) -> Iterator[None]:
 class Ledger:
     """One room's file. Not thread-safe, and not usable while ``commit`` or ``checkpoint`` runs elsewhere."""
 
-    def __init__(
-        self, path: Path, party: type[Party], epoch: str, *, room: str = "", vfs: str | None = None
-    ) -> None:  # vfs: SQLite's name for the way to the disk; tests have one whose power goes
+    def __init__(self, path: Path, party: type[Party], epoch: str, *, room: str = "", files: Files = FILES) -> None:
         self.path = path
         self.epoch = epoch
+        self._files = files
         with storage("opening"):
-            new = not path.exists()
-            if new:
-                _create_private(path)
+            if new := files.look(path) is None:
+                files.create(path)
             flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
-            self._connection = apsw.Connection(os.fspath(path), flags=flags, vfs=vfs)
+            self._connection = apsw.Connection(os.fspath(path), flags=flags, vfs=files.vfs)
             try:
                 self._open(party, room, new=new)
             except BaseException:  # whatever it is, the file is let go
@@ -226,10 +225,8 @@ class Ledger:
         return self._log_pages() > CHECKPOINT_PAGES
 
     def _log_pages(self) -> int:
-        try:
-            return self.path.with_name(self.path.name + "-wal").stat().st_size // 4096
-        except OSError:  # there is no log yet
-            return 0
+        found = self._files.look(self.path.with_name(self.path.name + "-wal"))
+        return found[2] // 4096 if found else 0  # there is no log yet
 
     def checkpoint(self) -> None:
         """Fold the log into the file. Waits for the disk; run it off the event loop, between turns."""
@@ -314,16 +311,3 @@ class Ledger:
                     self._connection.execute("ROLLBACK")
             self.checkpoint()
         self.store.close()
-
-
-def _create_private(path: Path) -> None:
-    """An empty file that only its owner can read, whose name survives power loss."""
-    for parent in (path.parent.parent, path.parent):  # one by one: the mode is for the last one made only
-        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

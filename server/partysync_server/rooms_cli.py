@@ -31,7 +31,8 @@ from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
 from .asking import answers, ask, read_token
-from .keeping import sync, transferring
+from .files import sync
+from .keeping import transferring
 from .operating import listed, perform
 from .parties import Parties
 from .rooms import Rooms, room_path

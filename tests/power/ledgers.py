@@ -17,9 +17,10 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.party import Party
 from tests.convergence import edits
 from tests.convergence.workshop import Workshop
-from tests.power.disk import NAME, Content, Disk, Power
+from tests.power.disk import Content, Disk, OnDisk, Power
 
 POWER = Power()
+FILES = OnDisk(POWER)
 CLIENTS = ("ann", "bob", "cat")
 
 
@@ -48,7 +49,7 @@ class Story:
 
 def opened(disk: Disk, path: Path, epoch: str, party: type[Party] = Workshop) -> Ledger:
     POWER.disk = disk
-    return Ledger(path, party, epoch, vfs=NAME)
+    return Ledger(path, party, epoch, files=FILES)
 
 
 def digest(ledger: Ledger) -> str:

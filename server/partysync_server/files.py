@@ -1,0 +1,81 @@
+"""
+Files: how a room's ledger reaches the disk, where SQLite does not do it for us.
+
+One object, so that tests can put another disk below all of a room: one whose power goes, or that fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+BLOCK = 1 << 20  # bytes that are read at a time
+
+Look = tuple[int, int, int, int]  # device, inode, bytes, nanoseconds when it was last written
+
+
+class Files:
+    """The disk of this machine. Everything here raises OSError."""
+
+    vfs: str | None = None  # SQLite's name for it; None is its own
+
+    def look(self, path: Path) -> Look | None:
+        """Which file is there, and how it is; None if there is none."""
+        try:
+            found = path.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def create(self, path: Path) -> None:
+        """Make an empty file that only its owner can read, whose name survives power loss, and its folders'."""
+        make_folders(path.parent)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        sync(path.parent)
+
+    def read(self, path: Path) -> Iterator[bytes]:
+        """What is in it, block by block."""
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(BLOCK):
+                yield block
+
+    def replace(self, path: Path, content: bytes) -> None:
+        """Let the file be this from now on: durably, as a whole or not at all."""
+        draft = path.with_name(f"{path.name}-new")
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
+            file.write(content)
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync(path.parent)
+
+    def patch(self, path: Path, at: int, what: bytes) -> None:
+        """Write into a file that is there. It survives the process; power loss, some time later."""
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            os.lseek(descriptor, at, os.SEEK_SET)
+            os.write(descriptor, what)
+        finally:
+            os.close(descriptor)
+
+
+FILES = Files()
+
+
+def make_folders(folder: Path) -> None:
+    """The folder of a party in that of the rooms: their owner's alone, with names that survive power loss."""
+    for each in (folder.parent, folder):  # one by one: the mode is for the last one made only
+        if not each.is_dir():
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync(each.parent)
+
+
+def sync(path: Path) -> None:
+    """What was written to a file, or which names a folder has, survives power loss from here on."""
+    if path.is_dir() and os.name != "posix":
+        return  # a folder cannot be opened there
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
