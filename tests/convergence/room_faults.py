@@ -5,17 +5,21 @@ They are mistakes that others have made, or that somebody may make here in a yea
 and breaks something with it; the convergence test must notice every one.
 """
 
+from collections import deque
+
+import apsw
 import msgspec
 
-from partysync_server import snapshot
+from partysync_server import ledger, snapshot
 from partysync_server.ephemera import Ephemera
 from partysync_server.ledger import Ledger
 from partysync_server.room import Queued, Room
-from partysync_server.snapshot import Snapshot
+from partysync_server.snapshot import Reading, Snapshot
 from partysync_widget.core import messages as m
 from partysync_widget.core import schema
 from partysync_widget.core.codec import encode
 from partysync_widget.core.store import Store
+from tests.convergence.workshop import Main, Workshop
 
 # --- what is told, and when -----------------------------------------------------------------------------------------
 
@@ -44,6 +48,37 @@ def an_ack_comes_after_its_rows(monkeypatch):
     monkeypatch.setattr(Room, "_delta", parted)
 
 
+def an_ack_comes_on_receipt(monkeypatch):
+    """R2, R9: a push is answered when it has come, and decided later."""
+    push, answers = Room._push, Room._answers
+
+    def hasty(room, session, frame):
+        push(room, session, frame)
+        if session.ended is None and frame.mutations:
+            session.received = frame.mutations[-1].mid
+
+    def answered(room, session):
+        received = getattr(session, "received", 0)
+        session.received = 0
+        acks = m.Delta(room.ledger.epoch, session.cursor, session.cursor, acks={session.client: received})
+        return [*([encode(acks, session.format)] if received else []), *answers(room, session)]
+
+    monkeypatch.setattr(Room, "_push", hasty)
+    monkeypatch.setattr(Room, "_answers", answered)
+
+
+def rows_of_one_version_come_in_two_deltas(monkeypatch):
+    """R8: between the two, half of a mutation shows."""
+
+    def parted(room, base, session):
+        whole = room.ledger.delta(base)
+        half = msgspec.structs.replace(whole, version=base, tables=whole.tables[:1], acks={}, results=[])
+        rest = msgspec.structs.replace(whole, tables=whole.tables[1:], schema=[])
+        return [encode(half, session.format), encode(rest, session.format)]
+
+    monkeypatch.setattr(Room, "_delta", parted)
+
+
 def a_turn_is_told_before_it_is_durable(monkeypatch):
     """R9: COMMIT is put off until the next turn begins."""
     begin, commit, close = Ledger.begin, Ledger.commit, Ledger.close
@@ -67,6 +102,41 @@ def a_cached_delta_outlives_its_version(monkeypatch):
         room._seen.clear()
 
     monkeypatch.setattr(Room, "published", published)
+
+
+def a_commit_does_not_wait_for_the_disk(monkeypatch):
+    """R9: synchronous=NORMAL, for a party that fears power loss."""
+    for party in (Main, Workshop):
+        monkeypatch.setattr(party, "durability", "process")
+
+
+def a_log_is_trusted_at_boot(monkeypatch):
+    """R9: what a failed sync, or a killed process, has left in the log is told, and was never made durable."""
+
+    class Trusting(apsw.Connection):
+        opened = False
+
+        def wal_checkpoint(self, *args, **how):
+            if not self.opened:
+                self.opened = True
+                return (0, 0)
+            return super().wal_checkpoint(*args, **how)
+
+    monkeypatch.setattr(ledger.apsw, "Connection", Trusting)
+
+
+def an_id_is_kept_apart_from_its_effect(monkeypatch):
+    """R5: in another transaction, behind that of the rows; a crash between the two forgets that it was decided."""
+    seal, commit = Ledger.seal, Ledger.commit
+
+    def apart(ledger):
+        commit(ledger)
+        ledger.begin()
+        seal(ledger)
+        commit(ledger)
+
+    monkeypatch.setattr(Ledger, "seal", lambda ledger: None)
+    monkeypatch.setattr(Ledger, "commit", apart)
 
 
 def results_are_forgotten_before_they_were_told(monkeypatch):
@@ -121,6 +191,28 @@ def what_comes_twice_is_run_twice(monkeypatch):
         return decide(ledger, client, owner, mutation, **how)
 
     monkeypatch.setattr(Ledger, "decide", again)
+
+
+def the_last_to_come_is_decided_first(monkeypatch):
+    """R1: what was asked for later, and may rest on what was seen, comes before."""
+    turn = Room.turn
+
+    def hasty(room, *args):
+        clients = {}
+        for queued in room._queue:
+            clients.setdefault(queued.client, []).append(queued)
+        room._queue = deque(queued for some in reversed(clients.values()) for queued in some)
+        turn(room, *args)
+
+    monkeypatch.setattr(Room, "turn", hasty)
+
+
+def presence_outlives_its_session(monkeypatch):
+    """R11: nobody is told that somebody left."""
+    peer = Ephemera.peer
+    monkeypatch.setattr(
+        Ephemera, "peer", lambda ephemera, client, each: each is not None and peer(ephemera, client, each)
+    )
 
 
 def a_rejection_does_not_count(monkeypatch):
@@ -240,6 +332,36 @@ def a_snapshot_is_fresh_for_ever(monkeypatch):
     monkeypatch.setattr(Snapshot, "fresh", lambda old, ledger: ledger is old._ledger)
 
 
+def a_subscription_begins_late(monkeypatch):
+    """R4: behind a snapshot that is older than what it is said to be, so that what came between is in neither."""
+    step = Reading.step
+
+    def early(reading, ledger):
+        if not hasattr(reading, "acks"):
+            reading.acks = {**ledger.acks(reading.since), reading.client: ledger.last_mid(reading.client)}
+        frames, done = step(reading, ledger)
+        if done:
+            snapshot = reading.snapshot
+            end = m.End(ledger.version, reading.acks, ledger.results("client = ?", reading.client), reading.next)
+            frames = [encode(end, snapshot.format)]
+        return frames, done
+
+    monkeypatch.setattr(Reading, "step", early)
+
+
+def a_greeting_leaves_a_gap(monkeypatch):
+    """R4: whoever comes back is told what is decided from now on."""
+    delta = Room._delta
+
+    def gapped(room, base, session):
+        if session.live:
+            return delta(room, base, session)
+        nothing = m.Delta(room.ledger.epoch, base, room.ledger.version)
+        return [encode(nothing, session.format)]
+
+    monkeypatch.setattr(Room, "_delta", gapped)
+
+
 # --- drafts ---------------------------------------------------------------------------------------------------------
 
 
@@ -298,13 +420,19 @@ def what_is_over_is_not_told(monkeypatch):
 ROOM_FAULTS = [
     an_ack_comes_before_its_rows,
     an_ack_comes_after_its_rows,
+    an_ack_comes_on_receipt,
+    rows_of_one_version_come_in_two_deltas,
     a_turn_is_told_before_it_is_durable,
+    a_commit_does_not_wait_for_the_disk,
+    a_log_is_trusted_at_boot,
+    an_id_is_kept_apart_from_its_effect,
     a_cached_delta_outlives_its_version,
     results_are_forgotten_before_they_were_told,
     a_snapshot_has_no_results,
     a_frame_before_the_welcome_is_fatal,
     a_late_hello_takes_over,
     what_comes_twice_is_run_twice,
+    the_last_to_come_is_decided_first,
     a_rejection_does_not_count,
     the_version_is_a_coarse_clock,
     a_rejection_leaves_half_of_its_rows,
@@ -318,10 +446,13 @@ ROOM_FAULTS = [
     a_delta_has_no_new_tables,
     a_snapshot_has_no_last_part,
     a_snapshot_is_fresh_for_ever,
+    a_subscription_begins_late,
+    a_greeting_leaves_a_gap,
     a_draft_is_told_after_the_delta_that_ends_it,
     a_draft_is_told_though_its_delta_has_gone,
     a_draft_outlives_its_mutation,
     drafts_outlive_their_session,
+    presence_outlives_its_session,
     a_snapshot_acks_nobody_but_its_reader,
     what_is_over_is_not_told,
 ]
