@@ -49,14 +49,23 @@ class Files:
         draft.replace(path)
         sync(path.parent)
 
-    def patch(self, path: Path, at: int, what: bytes) -> None:
-        """Write into a file that is there. It survives the process; power loss, some time later."""
-        descriptor = os.open(path, os.O_WRONLY)
-        try:
-            os.lseek(descriptor, at, os.SEEK_SET)
-            os.write(descriptor, what)
-        finally:
-            os.close(descriptor)
+    def marker(self, path: Path, at: int) -> Marker:
+        """For writing to one place of a file that is there, again and again."""
+        return Marker(path, at)
+
+
+class Marker:
+    """What it writes survives the process; power loss, some time later."""
+
+    def __init__(self, path: Path, at: int) -> None:
+        self._descriptor, self._at = os.open(path, os.O_WRONLY), at
+
+    def write(self, what: bytes) -> None:
+        os.lseek(self._descriptor, self._at, os.SEEK_SET)
+        os.write(self._descriptor, what)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 FILES = Files()

@@ -5,6 +5,7 @@ Keeping: what is done to a room's file as a whole. It is copied out, checked, pu
 
     <data>/rooms/.<32 hex digits>.transfer               on its way in or out; made and removed by the command
     <data>/rooms/<party>/<slug>-<digest>.db              the room
+                         <as above>-witness              what the file must be like
                          <as above>.before-restore-…     what it was, until somebody removes it
 
 Whoever calls these has the folder (its claim), and nobody has the room open; but for ``Copy``, which goes on between
@@ -29,7 +30,8 @@ import apsw
 from partysync_widget.core.errors import PartySyncError, SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Party
 
-from .files import make_folders, sync
+from .files import FILES, make_folders, sync
+from .witness import Witness
 
 MAGIC = b"SQLite format 3\0"
 STEP_PAGES = 256  # of 4 KiB in one step of a copy: about a millisecond, for which the room waits
@@ -153,6 +155,9 @@ def copy_closed(path: Path, to: Path) -> None:
     try:
         source = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW)
         try:
+            source.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the room's file stays as it is
+            source.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            Witness(path, FILES).check(source)
             while not copy.step(source):
                 pass
         finally:
@@ -277,7 +282,7 @@ def _fold(path: Path) -> None:
 
 
 def _forget_logs(path: Path) -> None:
-    for suffix in ("-wal", "-shm", "-journal"):
+    for suffix in ("-wal", "-shm", "-journal", "-witness"):
         _beside(path, suffix).unlink(missing_ok=True)
 
 

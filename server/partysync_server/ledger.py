@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import os
 from collections.abc import Iterator
 from importlib.resources import files
@@ -32,14 +33,26 @@ from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
 
 from .authors import Authors
-from .files import FILES, Files
+from .files import FILES, Files, Look
 from .migrating import migrate
+from .witness import RESTORE, Damaged, Witness
 
 KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
 SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more by several nobody is told
 DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
 
+FULL = "The disk of the room server is full. Free some space; edits wait until then."
 CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
+
+
+GONE = (
+    "The file {} of this room is gone: it was removed or moved away, and not by the server. Nothing is made in its "
+    "place. Put it back, restore a backup with `partysync rooms restore`, or begin anew: `partysync rooms delete`."
+)
+
+
+class Moved(StorageFailed):
+    """In the place of the room's file is not what the server has open."""
 
 
 class Verdict(enum.Enum):
@@ -56,21 +69,37 @@ def storage(doing: str) -> Iterator[None]:
     try:
         yield
     except apsw.FullError as error:
-        raise StorageFailed("The disk of the room server is full. Free some space; edits wait until then.") from error
+        raise StorageFailed(FULL) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise Damaged(f"The room's file is damaged, and failed while {doing}: {error}. {RESTORE}.") from error
     except DISK_ERRORS as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise StorageFailed(FULL) from error
         raise StorageFailed(f"The room's file failed while {doing}: {error}.") from error
 
 
 class Ledger:
     """One room's file. Not thread-safe, and not usable while ``commit`` or ``checkpoint`` runs elsewhere."""
 
-    def __init__(self, path: Path, party: type[Party], epoch: str, *, room: str = "", files: Files = FILES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        party: type[Party],
+        epoch: str,
+        *,
+        room: str = "",
+        make: bool = True,  # whether it may be new
+        files: Files = FILES,
+    ) -> None:
         self.path = path
         self.epoch = epoch
         self._files = files
+        self._log = path.with_name(f"{path.name}-wal")
         with storage("opening"):
             if new := files.look(path) is None:
+                self._may_be_new(make=make)
                 files.create(path)
+            self._witness = Witness(path, files)
             flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
             self._connection = apsw.Connection(os.fspath(path), flags=flags, vfs=files.vfs)
             try:
@@ -84,18 +113,29 @@ class Ledger:
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
 
+    def _may_be_new(self, *, make: bool) -> None:
+        """A file that was there and is gone is not made again: it would be an empty room, and nobody would know why."""
+        if not make or Witness(self.path, self._files).there:
+            raise Damaged(GONE.format(self.path.name))
+
     def _open(self, party: type[Party], room: str, *, new: bool) -> None:
+        lasting = party.durability == "power"
         try:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # only ``checkpoint`` folds the log
             self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            empty = not self._connection.execute("SELECT count(*) FROM sqlite_schema").get
+            if not new:
+                self._witness.check(self._connection, torn=not lasting)
+                self._belongs(party, room)
             self._connection.execute("PRAGMA journal_mode=WAL")
         except apsw.BusyError:
             raise StorageFailed(f"Another process has the room's file {self.path.name} open.") from None
         self._connection.wal_autocheckpoint(0)
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        level = "FULL" if party.durability == "power" else "NORMAL"
-        self._connection.execute(f"PRAGMA synchronous={level}")
+        fresh = new or empty
+        if not fresh:
+            self._witness.fold(self._connection)
+        self._connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
         self.store = Store(self._connection, party)
-        fresh = new or not self._connection.execute("SELECT count(*) FROM sqlite_schema").get
         made_by = party.schema_version() if fresh else self._made_by(party)
         if behind := made_by < party.schema_version():
             self.store.execute("PRAGMA foreign_keys=OFF")  # inside a transaction it does nothing
@@ -117,6 +157,43 @@ class Ledger:
         self.store.execute("PRAGMA foreign_keys=ON")
         self.version: int = self.store.version
         self.horizon: int = self.store.meta("horizon")
+        if fresh:
+            self._witness.fold(self._connection)
+        self._witness.tell(self.version)
+        self._place = self._look()
+
+    def _belongs(self, party: type[Party], room: str) -> None:
+        """Raises Damaged if this is the file of another room, or another program's."""
+        try:
+            rows: list[Any] = self._connection.execute("SELECT key, value FROM _partysync_meta").fetchall()
+        except apsw.SQLError:
+            return  # whatever it is, the party's schema will say so
+        meta = dict(rows)
+        if room and meta.get("room") and (meta["party"], meta["room"]) != (party.name, room):
+            raise Damaged(
+                f"The file {self.path.name} is not that of the room {room!r} of {party.name!r}, but of the room "
+                f"{meta['room']!r} of {meta['party']!r}. {RESTORE}, or move the file away."
+            )
+
+    def _look(self) -> tuple[Look | None, tuple[int, int] | None]:
+        """What stands in the place of the file now, and which log: neither changes between two checkpoints."""
+        log = self._files.look(self._log)
+        return self._files.look(self.path), log and log[:2]
+
+    def check_place(self) -> None:
+        """Raises Moved if the file was removed, replaced or written to by somebody else since the last checkpoint."""
+        if (now := self._look()) == self._place:
+            return
+        (file, log), (was, _) = now, self._place
+        if file is None:
+            raise Moved(GONE.format(self.path.name))
+        what = "was replaced" if was is None or file[:2] != was[:2] else "was written to by another program"
+        if file == was:
+            what = "has lost its log" if log is None else "has another log"
+        raise Moved(
+            f"The file {self.path.name} of this room {what} while the server had it open. The room is stopped, and is "
+            f"checked when it is opened again; to replace a room, use `partysync rooms restore`."
+        )
 
     def _made_by(self, party: type[Party]) -> int:
         """Which version of the party's schema the room is of. Raises SchemaMismatch if this party cannot have it."""
@@ -200,9 +277,14 @@ class Ledger:
         self._turn.clear()
 
     def commit(self) -> None:
-        """Make the turn durable. Waits for the disk; run it off the event loop. An error means *unknown*."""
+        """Make the turn durable. Waits for the disk; run it off the event loop. An error means *unknown*.
+
+        Raises Moved if what was committed is not in the file that the next opening would find.
+        """
         with storage("committing"):
             self._connection.execute("COMMIT")
+            self.check_place()
+        self._witness.tell(self.version)
 
     def forget_results(self, client: str, mid: int) -> None:
         """The client has seen its results up to ``mid``. Part of a turn."""
@@ -225,13 +307,21 @@ class Ledger:
         return self._log_pages() > CHECKPOINT_PAGES
 
     def _log_pages(self) -> int:
-        found = self._files.look(self.path.with_name(self.path.name + "-wal"))
+        found = self._files.look(self._log)
         return found[2] // 4096 if found else 0  # there is no log yet
 
     def checkpoint(self) -> None:
         """Fold the log into the file. Waits for the disk; run it off the event loop, between turns."""
         with storage("folding the log into it"):
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self.check_place()
+            self._witness.fold(self._connection)
+            self._place = self._look()
+
+    def check(self) -> None:
+        """Read the file, and compare it with what the server wrote. Raises Damaged. Between turns."""
+        with storage("reading it"):
+            self.check_place()
+            self._witness.check(self._connection)
 
     # --- looking --------------------------------------------------------------------------------------------------
 
@@ -305,9 +395,20 @@ class Ledger:
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(StorageFailed):  # the next opening folds it, or says why not
+        with contextlib.suppress(StorageFailed, OSError):  # the next opening folds it, or says why not
             if self._connection.in_transaction:
                 with storage("rolling back"):
                     self._connection.execute("ROLLBACK")
-            self.checkpoint()
+            self._fold_at_end()
+        self._witness.close()
         self.store.close()
+
+    def _fold_at_end(self) -> None:
+        """Also into a file that was moved away: it is whole then. Not over what somebody else has written into it."""
+        (file, _), (was, _) = self._look(), self._place
+        if file is not None and was is not None and file[:2] == was[:2] and file != was:
+            return
+        with storage("folding the log into it"):
+            self._witness.fold(self._connection)
+        if file == was:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)  # and SQLite removes the empty log

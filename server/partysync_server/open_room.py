@@ -29,7 +29,7 @@ from partysync_widget.core.roles import article
 from .access import Access, Standing
 from .asks import MOST_ASKED, answer
 from .counts import Counts
-from .ledger import Ledger
+from .ledger import Ledger, Moved
 from .room import Room
 from .session import Session
 
@@ -190,9 +190,15 @@ class OpenRoom:
         if self._deciding:
             self._pump_all()
 
+    @property
+    def _over(self) -> bool:
+        return bool(self.broken) or (self._closing and not self.room.waiting)
+
     async def _drive(self) -> None:
-        while not self.broken and not (self._closing and not self.room.waiting):
+        while not self._over:
             await self._work.wait()
+            if self.broken:
+                break
             self._work.clear()
             self._pump_all()
             if self.room.waiting:
@@ -226,6 +232,9 @@ class OpenRoom:
         for attempt in ("first", "second"):
             try:
                 await self._turn()
+            except Moved as error:  # what is there now goes on from something else: no epoch spans both (R10)
+                self.stop(error)
+                return
             except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
                 self.counts.failures += 1
                 log.exception("room %s: %s turn failed", self.room.ledger.path.name, attempt)
@@ -268,6 +277,23 @@ class OpenRoom:
             self.room.recover(await asyncio.to_thread(self._reopen, old.epoch))
         finally:
             self._deciding = False
+
+    def watch(self) -> None:
+        """Look whether the file is still there, also while nobody writes."""
+        if self._deciding or self._closing or self.broken:
+            return
+        with contextlib.suppress(OSError):  # the next turn says why
+            try:
+                self.room.ledger.check_place()
+            except Moved as error:
+                self.stop(error)
+
+    def stop(self, error: StorageFailed) -> None:
+        """The file is not to be gone on with: tell everybody. It is looked at when the room is opened again."""
+        self.counts.failures += 1
+        log.error("room %s is stopped: %s", self.room.ledger.path.name, error)
+        self._break(str(error))
+        self._work.set()
 
     def _break(self, reason: str) -> None:
         self.broken = reason

@@ -26,9 +26,11 @@ from partysync_widget.core.errors import PartySyncError, SchemaMismatch, Storage
 
 from .gate import Gate
 from .keeping import BadBackup, Copy, Label, check, copy_closed, labels, put_in_place, remove, transfer, weigh
+from .ledger import Ledger, Moved
 from .open_room import OpenRoom
 from .refusal import Refused
 from .rooms import Rooms, room_path
+from .witness import Damaged
 
 log = logging.getLogger("partysync.server")
 
@@ -60,10 +62,20 @@ async def back_up(rooms: Rooms, party: str, room: str, to: Path) -> Label:
             place.held += 1
     if place is not None:
         try:
+            await _check(place)
             await _copy(place, to)
         finally:
             place.held -= 1
     return await asyncio.to_thread(check, to, party, room, rules=None)
+
+
+async def _check(place: OpenRoom) -> None:
+    """No copy is made of what is damaged. Raises Damaged; then the room is stopped, too."""
+    try:
+        await place.between(Ledger.check)
+    except (Damaged, Moved) as error:
+        place.stop(error)
+        raise
 
 
 async def _copy(place: OpenRoom, to: Path) -> None:
@@ -94,12 +106,13 @@ async def delete(rooms: Rooms, party: str, room: str) -> None:
     """The room, its file and its shares are gone."""
     path = _find(rooms, party, room)
     async with rooms.alone_with(path) as place:
-        if place is None and not path.exists():
+        if place is None and not rooms.is_there(path):
             raise _no_such_room(party, room)
         if place is not None:
             text = f"The room {room!r} was deleted by who runs the server. What you have of it stays in this kernel."
             await rooms.shut(path, m.Error("storage", text, "never"))
         await asyncio.to_thread(remove, path)
+        rooms.begin_anew(path)
         await asyncio.to_thread(rooms.access.forget, party, room)
     log.info("a room of %s was deleted: %s", party, path.name)
 

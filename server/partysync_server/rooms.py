@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import hashlib
+import logging
 import re
 import secrets
 import time
@@ -19,17 +20,26 @@ from partysync_widget.core.party import Party
 
 from .access import Access, Standing
 from .counts import Counts
+from .files import FILES, Look
 from .ledger import Ledger
 from .open_room import OpenRoom
 from .parties import Parties
 from .principal import Principal
 from .room import Room
+from .witness import Damaged
+
+log = logging.getLogger("partysync.server")
 
 
 def room_path(folder: Path, party: str, name: str) -> Path:
     """Where a room's file is. No character of the name reaches the path unless it is harmless (R13)."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "room"
     return folder / party / f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:16]}.db"
+
+
+def _looks(path: Path) -> list[Look | None]:
+    """What is there of a room's file, its log and its witness."""
+    return [FILES.look(path.with_name(path.name + suffix)) for suffix in ("", "-wal", "-witness")]
 
 
 class Rooms:
@@ -45,6 +55,7 @@ class Rooms:
         self.public = ""  # address of the server for people outside, if somebody has said one
         self._open: dict[Path, OpenRoom] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
+        self._refused: dict[Path, tuple[list[Look | None], str]] = {}  # what is there, and why it is not served
 
     async def open(self, party: type[Party], name: str) -> OpenRoom:
         """The room, its file opened or made. Raises StorageFailed."""
@@ -52,14 +63,43 @@ class Rooms:
         async with self.alone_with(path) as there:
             found = there
             if found is None:
-                epoch = secrets.token_hex(8)
-                ledger = await asyncio.to_thread(Ledger, path, party, epoch, room=name)
+                ledger = await asyncio.to_thread(self._opened, path, party, name)
                 room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
-                reopen = functools.partial(Ledger, path, party)
+                reopen = functools.partial(Ledger, path, party, room=name, make=False)
                 found = OpenRoom(room, name, self.access, reopen, self.counts, public=self.public)
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found
+
+    def _opened(self, path: Path, party: type[Party], name: str) -> Ledger:
+        """In a worker thread. What is damaged is read once, and said once, until something there changes."""
+        found, why = self._refused.get(path, ([], ""))
+        if why and found == _looks(path):
+            raise Damaged(why)
+        self._refused.pop(path, None)
+        try:
+            return Ledger(path, party, secrets.token_hex(8), room=name)
+        except Damaged as error:
+            log.error("room %s is not served: %s", path.name, error)  # noqa: TRY400  # where it was found is no news
+            self.refuse(path, str(error))
+            raise
+
+    def refuse(self, path: Path, why: str) -> None:
+        """Serve nothing of what is there now."""
+        self._refused[path] = (_looks(path), why)
+
+    def _refuse_if_gone(self, path: Path, why: str) -> None:
+        if not path.exists():
+            self.refuse(path, why)
+
+    def begin_anew(self, path: Path) -> None:
+        """A file that was there is gone on purpose, and may be made again."""
+        self._refused.pop(path, None)
+
+    @property
+    def refused(self) -> int:
+        """How many rooms are not served, for their files are damaged or gone."""
+        return len(self._refused)
 
     @contextlib.asynccontextmanager
     async def alone_with(self, path: Path) -> AsyncIterator[OpenRoom | None]:
@@ -68,6 +108,7 @@ class Rooms:
             found = self._open.get(path)
             if found is not None and found.broken:
                 await self.shut(path, m.Bye(found.broken))
+                self._refuse_if_gone(path, found.broken)
                 found = None
             yield found
 
@@ -79,7 +120,7 @@ class Rooms:
         def find() -> Standing:
             now = time.time()
             found = self.access.standing(who, party.name, name, now=now)
-            there = self.path(party, name).exists()
+            there = self.is_there(self.path(party, name))
             if not there and not who.makes:
                 return Standing("")
             if there or found.role or not who.account:
@@ -90,13 +131,18 @@ class Rooms:
         return await asyncio.to_thread(find)
 
     async def expire(self) -> None:
-        """End the sessions of those whose access has expired."""
+        """End the sessions of those whose access has expired, and rooms whose files are gone."""
         for each in list(self._open.values()):
+            each.watch()
             await each.expire(time.time())
 
     def path(self, party: type[Party], name: str) -> Path:
         """Where a room's file is."""
         return room_path(self.folder, party.name, name)
+
+    def is_there(self, path: Path) -> bool:
+        """Whether there is such a room; also one whose file is gone, and should not be."""
+        return path in self._refused or any(_looks(path))
 
     @property
     def places(self) -> dict[Path, OpenRoom]:

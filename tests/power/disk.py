@@ -21,14 +21,15 @@ how. ::
 
 import contextlib
 import errno
+import functools
 import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from random import Random
 
 import apsw
 
-from partysync_server.files import Files, Look
+from partysync_server.files import Files, Look, Marker
 
 SECTOR = 512  # bytes that are written whole or not at all
 NAME = "partysync-power"
@@ -112,7 +113,7 @@ def _sectors(at: int, what: bytes | None) -> list[Piece]:
 
 
 def _folder(name: str) -> str:
-    return f"{PurePosixPath(name).parent}/"
+    return name.rstrip("/").rpartition("/")[0] + "/"
 
 
 class Disk:
@@ -344,10 +345,21 @@ class OnDisk(Files):
         self.disk.rename(draft, str(path))
         self.disk.sync_folder(_folder(str(path)))
 
-    def patch(self, path: Path, at: int, what: bytes) -> None:
+    def marker(self, path: Path, at: int) -> Marker:
         if (file := self.disk.files.get(str(path))) is None:
             raise FileNotFoundError(errno.ENOENT, "it is not there", str(path))
-        self.disk.write(str(path), file, at, what)
+        return DiskMarker(self.disk, str(path), file, at)
+
+
+class DiskMarker(Marker):
+    def __init__(self, disk: Disk, name: str, file: File, at: int) -> None:
+        self._write = functools.partial(disk.write, name, file, at)
+
+    def write(self, what: bytes) -> None:
+        self._write(what)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def failure(code: str) -> OSError:

@@ -143,14 +143,17 @@ def test_both_disks_do_the_same(disk, tmp_path):
         on.replace(path, b"0123456789")
         first = on.look(path)
         seen.append(first[2])
-        on.patch(path, 3, b"xyz")
+        marker = on.marker(path, 3)
+        marker.write(b"___")
+        marker.write(b"xyz")
+        marker.close()
         seen += [b"".join(on.read(path)), on.look(path)[:3] == first[:3]]
         on.replace(path, b"else")
         seen += [b"".join(on.read(path)), on.look(path)[1] == first[1]]
         for forbidden in (
             lambda: on.create(path),
             lambda: list(on.read(path.with_name("no"))),
-            lambda: on.patch(path.with_name("no"), 0, b"x"),
+            lambda: on.marker(path.with_name("no"), 0),
         ):
             with pytest.raises((FileExistsError, FileNotFoundError)) as error:
                 forbidden()

@@ -311,7 +311,7 @@ def test_only_its_owner_can_read_a_rooms_file(ledger):
     before = os.umask(0)
     try:
         turn(ledger, create(1, "a"))
-        assert [mode(path) for path in sorted(ledger.path.parent.iterdir())] == [0o600] * 2
+        assert [mode(path) for path in sorted(ledger.path.parent.iterdir())] == [0o600] * 3
         assert mode(ledger.path.parent) == 0o700
     finally:
         os.umask(before)
@@ -465,12 +465,12 @@ def test_a_log_that_was_left_is_folded_in_at_the_opening(open_ledger, ledger):
     assert ids(open_ledger(again.path.with_name("alone.db"))) == ["a"]
 
 
-def test_a_closed_ledger_leaves_one_file(ledger):
+def test_a_closed_ledger_leaves_its_file_and_the_witness(ledger):
     turn(ledger, create(1, "a"))
 
     ledger.close()
 
-    assert [path.name for path in ledger.path.parent.iterdir()] == ["room.db"]
+    assert sorted(path.name for path in ledger.path.parent.iterdir()) == ["room.db", "room.db-witness"]
 
 
 # --- a disk that fails ----------------------------------------------------------------------------------------------

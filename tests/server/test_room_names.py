@@ -97,7 +97,7 @@ REFUSED = [
 ]
 TURNED = ["%E2%80%AEbd.x", "a%E2%80%8Bb", "%EF%BB%BFx"]  # right-to-left override, zero width, byte order mark
 
-PATTERN = re.compile(r"[a-z0-9][a-z0-9-]*-[0-9a-f]{16}\.db(-wal|-shm)?")
+PATTERN = re.compile(r"[a-z0-9][a-z0-9-]*-[0-9a-f]{16}\.db(-wal|-shm|-witness)?")
 
 
 @pytest.fixture(scope="module")
