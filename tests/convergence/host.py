@@ -31,7 +31,8 @@ from tests.convergence.plug import Plug, Pull, open_ledger
 from tests.convergence.wire import check_told
 from tests.power.disk import Content, Disk
 
-PATH = Path("/rooms/workshop/room.db")  # on a disk in memory
+PATH = Path("/data/rooms/workshop/room.db")  # on a disk in memory
+WITNESS = "-witness"  # of the file beside it (partysync_server.witness)
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,16 @@ class Host:
         """For later; between turns."""
         return Copy(self.plug.disk.now(), self.history.until(self.history.version))
 
-    def restore(self, copy: Copy | None) -> None:
-        """Stop, put an old copy of the file in the place of the new one, or nothing, and start (R10)."""
+    def restore(self, copy: Copy | None, *, alone: bool) -> None:
+        """Stop, put an old copy of the file in the place of the new one, or nothing, and start (R10).
+
+        ``alone``: without its witness, as ``partysync rooms restore`` does it.
+        """
         self.figures["restores"] += 1
         self.room.ledger.close()
         self.history = copy.history.until(copy.history.version) if copy else History([BLANK[self._party.name]])
-        self.plug.insert(Disk(copy.content if copy else None))
+        content = copy.content if copy else {}
+        self.plug.insert(Disk({name: data for name, data in content.items() if not (alone and name.endswith(WITNESS))}))
         self._part()
         self._open({self.history.version})
 

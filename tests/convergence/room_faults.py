@@ -7,14 +7,14 @@ and breaks something with it; the convergence test must notice every one.
 
 from collections import deque
 
-import apsw
 import msgspec
 
-from partysync_server import ledger, snapshot
+from partysync_server import snapshot
 from partysync_server.ephemera import Ephemera
 from partysync_server.ledger import Ledger
 from partysync_server.room import Queued, Room
 from partysync_server.snapshot import Reading, Snapshot
+from partysync_server.witness import Witness
 from partysync_widget.core import messages as m
 from partysync_widget.core import schema
 from partysync_widget.core.codec import encode
@@ -113,16 +113,14 @@ def a_commit_does_not_wait_for_the_disk(monkeypatch):
 def a_log_is_trusted_at_boot(monkeypatch):
     """R9: what a failed sync, or a killed process, has left in the log is told, and was never made durable."""
 
-    class Trusting(apsw.Connection):
-        opened = False
+    opening = Ledger._open
 
-        def wal_checkpoint(self, *args, **how):
-            if not self.opened:
-                self.opened = True
-                return (0, 0)
-            return super().wal_checkpoint(*args, **how)
+    def trusting(ledger, *args, **how):
+        with monkeypatch.context() as patch:
+            patch.setattr(Witness, "fold", lambda witness, connection: None)
+            opening(ledger, *args, **how)
 
-    monkeypatch.setattr(ledger.apsw, "Connection", Trusting)
+    monkeypatch.setattr(Ledger, "_open", trusting)
 
 
 def an_id_is_kept_apart_from_its_effect(monkeypatch):

@@ -28,6 +28,9 @@ def check_told(host: Host, line: Line, frames: list[m.Down], *, idle: bool) -> N
     hold(len(batches) <= 1, "R12", "several batches for one session at once", batches)
     session = line.session
     hold(len(session.peers) <= len(host.seen), "R12", "a session is owed more peers than there are", session.peers)
+    hold(
+        len(session.untold) <= 2 * len(host.seen), "R12", "a session is owed more drafts than there are", session.untold
+    )
 
 
 def _check(host: Host, line: Line, frame: m.Down) -> None:

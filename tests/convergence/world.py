@@ -107,7 +107,7 @@ class World:
             "lose_power": chance.choice((0, 4, 12)),
             "restart": chance.choice((0, 0.5)),
             "fail": chance.choice((0, 6)),
-            "copy": 2,
+            "copy": 3,
             "restore": chance.choice((0, 0, 5)),
             "revive": chance.choice((0, 0, 2)),
         }
@@ -303,6 +303,7 @@ class World:
     def haunt(self) -> None:
         """An old line's frames come once more, between those of the lines that there are now."""
         if (line := self._pick(self.past)) is not None:
+            self.host.figures["ghosts"] += 1
             self.host.join(line.ghost())
 
     def drop(self) -> None:
@@ -376,8 +377,14 @@ class World:
             self.copies.append(self.host.copy())
 
     def restore(self) -> None:
+        """A copy, or nothing, is put in the place of the file; meanwhile somebody may have worked offline."""
         if self.host.phase == "idle":
-            self.host.restore(self.dice.choice([*self.copies, *self.copies, None]))
+            kernel = self._kernel()
+            if self.dice.random() < 0.5:
+                self._cut(kernel)
+                self._edit(kernel, *edits.last(self.party))
+            alone = self.dice.random() < 0.5
+            self.host.restore(self.dice.choice([*self.copies, *self.copies, None]), alone=alone)
 
     # --- at rest --------------------------------------------------------------------------------------------------
 
