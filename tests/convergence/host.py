@@ -22,12 +22,12 @@ from partysync_server.room import Room
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
 from partysync_widget.core.errors import StorageFailed
-from partysync_widget.core.party import Party
 from tests.convergence.checks import check_file, check_left, check_order, check_push
 from tests.convergence.drafts import Sending, Told
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
 from tests.convergence.plug import Plug, Pull, open_ledger
+from tests.convergence.weather import Weather
 from tests.convergence.wire import check_told
 from tests.power.disk import Content, Disk
 
@@ -46,17 +46,15 @@ class Copy:
 class Host:
     """One room and its file. ``book`` says which edit a (client, mid) is."""
 
-    def __init__(self, party: type[Party], limits: m.Limits, keep: int, book: dict[tuple[str, int], int]) -> None:
+    def __init__(self, weather: Weather, book: dict[tuple[str, int], int]) -> None:
         self.histories: dict[str, History] = {}
-        self.history = History([BLANK[party.name]])
+        self.history = History([BLANK[weather.party.name]])
         self.lines: list[Line] = []
         self.arrived: deque[tuple[str, int]] = deque()  # mutations that wait, by client and mid
         self.seen: dict[str, int] = {}  # how far each client has said that it has seen its results
         self.phase = "idle"
-        self.drafting = False  # people type, and are told so beside a turn
-        self.folds = 4  # versions, and the log is folded into the file
         self.figures: Counter[str] = Counter()
-        self._party, self._limits, self._keep = party, limits, keep
+        self._weather, self._party = weather, weather.party
         self.heard = hashlib.blake2b(digest_size=16)  # of every byte that was sent to anybody
         self._book = book
         self._openings = 0
@@ -83,7 +81,7 @@ class Host:
         self.history.truncate(ledger.version)
         self.histories[self.epoch] = self.history
         self.history.epochs[self.epoch] = self.history.version
-        self.room = Room(self._party, self._sparing(ledger), limits=self._limits)
+        self.room = Room(self._party, self._sparing(ledger), limits=self._weather.limits)
         self.told = Told()
         self._settle()
 
@@ -96,8 +94,8 @@ class Host:
     def _sparing(self, ledger: Ledger) -> Ledger:
         """The same, with so few versions kept that horizons pass."""
         needs, compact = ledger.needs_compaction, ledger.compact
-        ledger.needs_compaction = lambda: needs(self._keep)
-        ledger.compact = lambda: compact(self._keep)
+        ledger.needs_compaction = lambda: needs(self._weather.keep)
+        ledger.compact = lambda: compact(self._weather.keep)
         return ledger
 
     def _replace(self, ledger: Ledger, left: Disk) -> None:
@@ -248,7 +246,7 @@ class Host:
         self.told.published(self.history, self.published)
         if self.history.version % 7 == 0:
             self.room.forget_snapshots()
-        if self.history.version % self.folds == 0:
+        if self.history.version % self._weather.folds == 0:
             self.room.ledger.checkpoint()
             self._stopped()
 
@@ -264,7 +262,7 @@ class Host:
 
     def _pump(self, line: Line) -> None:
         """Nothing if the line is full; beside a turn, no more than what is no data."""
-        if len(line.down) < line.window and (self.phase == "idle" or self.drafting):
+        if len(line.down) < line.window and (self.phase == "idle" or self._weather.drafting):
             idle = self.phase == "idle"
             frames = self.room.frames(line.session) if idle else self.room.ephemera(line.session)
             for raw in frames:

@@ -9,14 +9,10 @@ from collections import deque
 
 import msgspec
 
-from partysync_server import snapshot
-from partysync_server.ephemera import Ephemera
 from partysync_server.ledger import Ledger
 from partysync_server.room import Queued, Room
-from partysync_server.snapshot import Reading, Snapshot
 from partysync_server.witness import Witness
 from partysync_widget.core import messages as m
-from partysync_widget.core import schema
 from partysync_widget.core.codec import encode
 from partysync_widget.core.store import Store
 from tests.convergence.workshop import Main, Workshop
@@ -205,14 +201,6 @@ def the_last_to_come_is_decided_first(monkeypatch):
     monkeypatch.setattr(Room, "turn", hasty)
 
 
-def presence_outlives_its_session(monkeypatch):
-    """R11: nobody is told that somebody left."""
-    peer = Ephemera.peer
-    monkeypatch.setattr(
-        Ephemera, "peer", lambda ephemera, client, each: each is not None and peer(ephemera, client, each)
-    )
-
-
 def a_rejection_does_not_count(monkeypatch):
     """R6: its client stays where it was, and all that follows is a gap."""
     decide = Ledger.decide
@@ -266,165 +254,16 @@ def every_history_is_the_one_that_was_seen(monkeypatch):
     monkeypatch.setattr(Room, "_unknown", lambda room, hello: "")
 
 
-# --- catching up ----------------------------------------------------------------------------------------------------
-
-
-def a_delta_has_no_deletions(monkeypatch):
-    """R4."""
-    changes_since = Store.changes_since
-    monkeypatch.setattr(
-        Store,
-        "changes_since",
-        lambda store, cursor: [msgspec.structs.replace(each, gone=[]) for each in changes_since(store, cursor)],
-    )
-
-
-def there_is_no_horizon(monkeypatch):
-    """R4: tombstones are forgotten, and deltas are computed without them."""
-    compact = Ledger.compact
-
-    def silent(ledger, *keep):
-        compact(ledger, *keep)
-        ledger.store.set_meta("horizon", 0)
-        ledger.horizon = 0
-
-    monkeypatch.setattr(Ledger, "compact", silent)
-
-
-def replace_leaves_no_tombstone(monkeypatch):
-    """R4: without recursive_triggers a row that REPLACE removes is gone in the room only."""
-    init = Store.__init__
-
-    def plain(store, connection, party):
-        init(store, connection, party)
-        connection.execute("PRAGMA recursive_triggers=OFF")
-
-    monkeypatch.setattr(Store, "__init__", plain)
-
-
-def a_changed_id_leaves_its_old_row(monkeypatch):
-    """R4: an UPDATE of the key is not stamped."""
-    stamp_sql = schema.stamp_sql
-
-    def forgetful(table, key):
-        whole = stamp_sql(table, key)
-        start = whole.index(f"CREATE TRIGGER {schema.RESERVED}{key}_rename")
-        return whole[:start] + whole[whole.index("CREATE TRIGGER", start + 1) :]
-
-    monkeypatch.setattr(schema, "stamp_sql", forgetful)
-
-
-def a_delta_has_no_new_tables(monkeypatch):
-    """R4."""
-    schema_since = Store.schema_since
-    monkeypatch.setattr(Store, "schema_since", lambda store, cursor: schema_since(store, cursor) if cursor < 0 else [])
-
-
-def a_snapshot_has_no_last_part(monkeypatch):
-    """R4: what changed while it was read is missing."""
-    monkeypatch.setattr(snapshot, "in_parts", lambda changes, schema, format: [])
-
-
-def a_snapshot_is_fresh_for_ever(monkeypatch):
-    """R4: its last part would need deletions that are forgotten."""
-    monkeypatch.setattr(Snapshot, "fresh", lambda old, ledger: ledger is old._ledger)
-
-
-def a_subscription_begins_late(monkeypatch):
-    """R4: behind a snapshot that is older than what it is said to be, so that what came between is in neither."""
-    step = Reading.step
-
-    def early(reading, ledger):
-        if not hasattr(reading, "acks"):
-            reading.acks = {**ledger.acks(reading.since), reading.client: ledger.last_mid(reading.client)}
-        frames, done = step(reading, ledger)
-        if done:
-            snapshot = reading.snapshot
-            end = m.End(ledger.version, reading.acks, ledger.results("client = ?", reading.client), reading.next)
-            frames = [encode(end, snapshot.format)]
-        return frames, done
-
-    monkeypatch.setattr(Reading, "step", early)
-
-
-def a_greeting_leaves_a_gap(monkeypatch):
-    """R4: whoever comes back is told what is decided from now on."""
-    delta = Room._delta
-
-    def gapped(room, base, session):
-        if session.live:
-            return delta(room, base, session)
-        nothing = m.Delta(room.ledger.epoch, base, room.ledger.version)
-        return [encode(nothing, session.format)]
-
-    monkeypatch.setattr(Room, "_delta", gapped)
-
-
-# --- drafts ---------------------------------------------------------------------------------------------------------
-
-
-def a_draft_is_told_after_the_delta_that_ends_it(monkeypatch):
-    """R11: whoever had been told what was typed is told last that it is committed."""
-    frames, told = Room.frames, Room.ephemera
-
-    def late(room, session):
-        with monkeypatch.context() as patch:
-            patch.setattr(Room, "ephemera", lambda room, session: [])
-            out = frames(room, session)
-        return [*out, *told(room, session)]
-
-    monkeypatch.setattr(Room, "frames", late)
-
-
-def a_draft_is_told_though_its_delta_has_gone(monkeypatch):
-    """R11: it comes late, and nothing ends it."""
-    draft = Ephemera.draft
-
-    def forgetful(ephemera, session, frame):
-        session.decided = 0
-        draft(ephemera, session, frame)
-
-    monkeypatch.setattr(Ephemera, "draft", forgetful)
-
-
-def a_draft_outlives_its_mutation(monkeypatch):
-    """R11: in the room, so that the next welcome has it."""
-    monkeypatch.setattr(Ephemera, "decided", lambda ephemera, client, mid: None)
-
-
-def drafts_outlive_their_session(monkeypatch):
-    """R11: that somebody left says it to most, and not to those who were told that they are back."""
-    monkeypatch.setattr(Ephemera, "forget", lambda ephemera, session: None)
-
-
-def a_snapshot_acks_nobody_but_its_reader(monkeypatch):
-    """R11: what was decided while it was read ends no draft."""
-    read = Room._read
-    monkeypatch.setattr(Room, "_read", lambda room, session, since: read(room, session, 2**53))
-
-
-def what_is_over_is_not_told(monkeypatch):
-    """R11: only what there is."""
-    over = Ephemera._over
-
-    def silent(ephemera, session, key):
-        over(ephemera, session, key)
-        for other in ephemera._others(session):
-            other.untold.pop((session.client, key), None)
-
-    monkeypatch.setattr(Ephemera, "_over", silent)
-
-
 ROOM_FAULTS = [
     an_ack_comes_before_its_rows,
     an_ack_comes_after_its_rows,
     an_ack_comes_on_receipt,
     rows_of_one_version_come_in_two_deltas,
     a_turn_is_told_before_it_is_durable,
+    a_cached_delta_outlives_its_version,
     a_commit_does_not_wait_for_the_disk,
     a_log_is_trusted_at_boot,
     an_id_is_kept_apart_from_its_effect,
-    a_cached_delta_outlives_its_version,
     results_are_forgotten_before_they_were_told,
     a_snapshot_has_no_results,
     a_frame_before_the_welcome_is_fatal,
@@ -437,20 +276,4 @@ ROOM_FAULTS = [
     a_failed_commit_is_taken_for_a_rejection,
     a_push_is_for_any_incarnation,
     every_history_is_the_one_that_was_seen,
-    a_delta_has_no_deletions,
-    there_is_no_horizon,
-    replace_leaves_no_tombstone,
-    a_changed_id_leaves_its_old_row,
-    a_delta_has_no_new_tables,
-    a_snapshot_has_no_last_part,
-    a_snapshot_is_fresh_for_ever,
-    a_subscription_begins_late,
-    a_greeting_leaves_a_gap,
-    a_draft_is_told_after_the_delta_that_ends_it,
-    a_draft_is_told_though_its_delta_has_gone,
-    a_draft_outlives_its_mutation,
-    drafts_outlive_their_session,
-    presence_outlives_its_session,
-    a_snapshot_acks_nobody_but_its_reader,
-    what_is_over_is_not_told,
 ]

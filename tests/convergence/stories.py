@@ -48,7 +48,7 @@ def tell(plot: Plot, *, shared_id: bool = False) -> Tale:
         broken, raised = f"{type(error).__name__}: {traceback.format_exc()}", error
     finally:
         world.close()
-    moves = tuple(move for move in world.told if move in world.moves)
+    moves = tuple(move for move in world.told if move in world.weather.moves)
     return Tale(Plot(plot.seed, moves), broken, list(world.trace), world.figures, raised)
 
 

@@ -17,23 +17,21 @@ from typing import TypeVar
 from unittest.mock import patch
 from zlib import crc32
 
-from partysync_server import parts, snapshot
-from partysync_server import room as room_module
 from partysync_widget.core import messages as m
 from partysync_widget.core import view
-from partysync_widget.core.party import Party
 from partysync_widget.core.replica import Link
 from partysync_widget.core.store import Store
-from tests.convergence import checks, edits
+from tests.convergence import edits
 from tests.convergence.host import Copy, Host
 from tests.convergence.kernel import Kernel
 from tests.convergence.line import Line
 from tests.convergence.plot import Move, Plot
 from tests.convergence.plug import Pull
+from tests.convergence.rest import lose_the_last, rest
 from tests.convergence.stores import copied
-from tests.convergence.workshop import Main, Stranger, Workshop
+from tests.convergence.weather import Weather
+from tests.convergence.workshop import Stranger, Workshop
 
-ROUNDS = 60  # in which everything must come to rest
 LABELS = "abcdef"  # of kernels
 OPERATIONS = 32  # of the disk in a COMMIT, about
 
@@ -45,85 +43,25 @@ class World:
 
     def __init__(self, plot: Plot, *, shared_id: bool = False) -> None:
         self.plot = plot
-        self.dice = plot.dice("weather", 0)
+        self.weather = Weather(plot)
+        self.party = self.weather.party
         self.trace: deque[str] = deque(maxlen=40)
         self.told: list[Move] = []  # the moves so far
         self.book: dict[tuple[str, int], int] = {}  # which edit a (client, mid) is
         self.copies: list[Copy | None] = []
         self.past: list[Line] = []  # lines that were cut
-        self._shared_id = shared_id
-        self._number = 0  # of the move
-        self._count = 0  # of what was numbered in it
-        chance = self.dice
-        self.party: type[Party] = chance.choice((Workshop, Workshop, Workshop, Main))
-        self.length = chance.choice((30, 50, 80, 120))
-        self.crowd = chance.choice((3, 3, 3, 4, 4, 5, 6))  # kernels in the end
-        self.slow = chance.random() < 0.4
-        self.lossy = chance.random() < 0.3
-        self.flaky = chance.choice((0, 0.4))  # lines break while rows are on their way
-        self.disk_takes = chance.choice((0, 0, 0.8))  # how often a COMMIT is not over when it is looked for
-        self.numbers = {  # what is usually large, small enough to be reached
-            (parts, "PART_BYTES"): chance.choice((200, 600, parts.PART_BYTES)),
-            (room_module, "QUEUED_MUTATIONS"): chance.choice((8, 1000, 1000)),
-            (snapshot, "FIRST_ROWS"): chance.choice((1, 2, 500)),
-            (snapshot, "STALE_VERSIONS"): chance.choice((3, 2000)),
-            (view, "COMPARED_ROWS"): chance.choice((2, 2000, 2000)),
-        }
-        for module in (room_module, snapshot):
-            self.numbers[module, "PART_BYTES"] = self.numbers[parts, "PART_BYTES"]
-        limits = m.Limits(frame=chance.choice((1 << 20, 2000)), mutations=chance.choice((2, 5, 256)))
-        if limits.mutations > 5:  # one push must always find room
-            self.numbers[room_module, "QUEUED_MUTATIONS"] = 1000
-        self.host = Host(self.party, limits, chance.choice((2, 6, 1000)), self.book)
-        self.host.drafting = chance.random() < 0.7
-        self.host.folds = chance.choice((3, 16))
+        self.host = Host(self.weather, self.book)
         self.kernels: list[Kernel] = []
-        self.menu = self._menu()
-        self.moves = self._moves() if plot.moves is None else plot.moves
-
-    def _menu(self) -> dict[str, float]:
-        """What may happen, and how often. Each world has its own weather."""
-        chance = self.dice
-        return {
-            "edit": 35,
-            "push": 6,
-            "hear": 16,
-            "tell": 18,
-            "converse": 10,
-            "drive": 22,
-            "pump": 18,
-            "reconnect": 8,
-            "ask": 3,
-            "ping": 2,
-            "show": 1,
-            "type": 20 * self.host.drafting,
-            "arrive": 1,
-            "cut": chance.choice((0, 2, 8)),
-            "notice": 2,
-            "repeat": chance.choice((0, 2)),
-            "haunt": chance.choice((0, 0, 2)),
-            "drop": 10 * self.lossy,
-            "kill": chance.choice((0, 1, 3)),
-            "lose_power": chance.choice((0, 4, 12)),
-            "restart": chance.choice((0, 0.5)),
-            "fail": chance.choice((0, 6)),
-            "copy": 3,
-            "restore": chance.choice((0, 0, 5)),
-            "revive": chance.choice((0, 0, 2)),
-        }
-
-    def _moves(self) -> tuple[Move, ...]:
-        names = self.dice.choices(list(self.menu), list(self.menu.values()), k=self.length)
-        return tuple((name, number) for number, name in enumerate(names, 1))
+        self._shared_id = shared_id
 
     def run(self) -> None:
         """The whole story, to a rest."""
         with ExitStack() as stack:
             stack.enter_context(patch.object(Store, "memory", classmethod(copied(Store.memory))))
-            for (module, name), number in self.numbers.items():
+            for (module, name), number in self.weather.numbers.items():
                 stack.enter_context(patch.object(module, name, number))
             self._move("begin", 0)
-            for name, number in self.moves:
+            for name, number in self.weather.moves:
                 self._move(name, number)
             self._move("end", 100_000)
 
@@ -137,19 +75,19 @@ class World:
     def begin(self) -> None:
         """Some kernels, most of them with lines, and the rows that edits need."""
         self.host.start()
-        for _ in range(self.dice.randint(3, self.crowd)):
+        for _ in range(self.dice.randint(3, self.weather.crowd)):
             self.arrive()
         self.reconnect()
         for name, args in edits.setup(self.party):
-            self._edit(self.kernels[0], name, args)
+            self.make(self.kernels[0], name, args)
 
     def end(self) -> None:
         """Everything comes to rest, whatever was going to go wrong."""
         self.host.plug.out()
-        self.rest()
-        if self.lossy:
-            self.lose_the_last()
-            self.rest()
+        rest(self)
+        if self.weather.lossy:
+            lose_the_last(self)
+            rest(self)
 
     @property
     def figures(self) -> Counter[str]:
@@ -177,28 +115,28 @@ class World:
     def _kernel(self, able: Callable[[Kernel], object] = bool) -> Kernel:
         """One of those that can, if any can. In a slow world most of the time it is the first."""
         kernels = [kernel for kernel in self.kernels if able(kernel)] or self.kernels
-        return kernels[0] if self.slow and self.dice.random() < 0.7 else self._pick(kernels) or kernels[0]
+        return kernels[0] if self.weather.slow and self.dice.random() < 0.7 else self._pick(kernels) or kernels[0]
 
     def arrive(self) -> None:
         """One more kernel."""
-        if len(self.kernels) < self.crowd:
+        if len(self.kernels) < self.weather.crowd:
             stranger = self.party is Workshop and bool(self.kernels) and self.dice.random() < 0.15
             party = Stranger if stranger else self.party
             client = "the-same" if self._shared_id else ""
             kernel = Kernel(LABELS[len(self.kernels)], self.host, party, ruled=not stranger, client=client)
-            kernel.compares = self.numbers[view, "COMPARED_ROWS"] > 100
+            kernel.compares = self.weather.numbers[view, "COMPARED_ROWS"] > 100
             self.kernels.append(kernel)
 
     def edit(self) -> None:
         kernel = self._kernel()
         tables = kernel.replica.view.tables
         columns = {name: {c.name: c.type for c in entry.spec.columns} for name, entry in tables.items()}
-        self._edit(kernel, *edits.edit(self.dice, self.party, columns, kernel.label, self._next()))
+        self.make(kernel, *edits.edit(self.dice, self.party, columns, kernel.label, self._next()))
 
-    def _edit(self, kernel: Kernel, name: str, args: dict[str, object]) -> None:
+    def make(self, kernel: Kernel, name: str, args: dict[str, object]) -> None:
         made = kernel.edit(self._next(), name, args, self.book)
         self.trace.append(f"{kernel.label} {'makes' if made else 'is refused'} {name} {args}")
-        if made and self.host.drafting and self.dice.random() < 0.3:
+        if made and self.weather.drafting and self.dice.random() < 0.3:
             kernel.commit_draft()
         if self.dice.random() < 0.5:
             kernel.push()
@@ -226,7 +164,7 @@ class World:
 
     def _listen(self, kernel: Kernel) -> None:
         kernel.listen(self.dice.choice((1, 1, 2, 9)), self.book)
-        if kernel.replica.link is Link.WELCOMED and self.dice.random() < self.flaky:
+        if kernel.replica.link is Link.WELCOMED and self.dice.random() < self.weather.flaky:
             self._cut(kernel)
         elif self.dice.random() < 0.7:
             kernel.push()
@@ -236,7 +174,7 @@ class World:
         kernel = self._kernel()
         for _ in range(self.dice.randint(1, 4)):
             if kernel.line is None:
-                self._connect(kernel)
+                self.connect(kernel)
             line = kernel.line
             if line.there:
                 self.host.receive(line, self.dice.randint(1, 5))
@@ -256,9 +194,9 @@ class World:
         """Everybody who has no line, or is lucky, tries again."""
         for kernel in self.kernels:
             if kernel.line is None and self.dice.random() < 0.6:
-                self._connect(kernel)
+                self.connect(kernel)
 
-    def _connect(self, kernel: Kernel) -> None:
+    def connect(self, kernel: Kernel) -> None:
         number = self._next()
         line = Line(number, "json" if number % 2 else "msgpack", self.dice.choice((1, 3, 20)))
         line.label = f"{kernel.label} {number}"
@@ -283,7 +221,7 @@ class World:
         kernel = self._kernel()
         self._cut(kernel)
         if self.dice.random() < 0.5:
-            self._connect(kernel)
+            self.connect(kernel)
 
     def _cut(self, kernel: Kernel) -> None:
         if kernel.line is not None:
@@ -319,7 +257,7 @@ class World:
     def drive(self) -> None:
         """A turn begins, or goes on, or is over and told to everybody; on a slow disk COMMIT takes long."""
         for _ in range(self.dice.choice((1, 1, 3))):
-            if self.host.phase != "turned" or self.dice.random() >= self.disk_takes:
+            if self.host.phase != "turned" or self.dice.random() >= self.weather.disk_takes:
                 self.host.advance(self.dice)
         if self.dice.random() < 0.3:
             self.host.pump_all()
@@ -382,59 +320,6 @@ class World:
             kernel = self._kernel()
             if self.dice.random() < 0.5:
                 self._cut(kernel)
-                self._edit(kernel, *edits.last(self.party))
+                self.make(kernel, *edits.last(self.party))
             alone = self.dice.random() < 0.5
             self.host.restore(self.dice.choice([*self.copies, *self.copies, None]), alone=alone)
-
-    # --- at rest --------------------------------------------------------------------------------------------------
-
-    def rest(self) -> None:
-        """Nothing goes wrong any more, and everything that is owed is done."""
-        self.notice()
-        for _ in range(ROUNDS):
-            for kernel in self.kernels:
-                if kernel.line is None:
-                    self._connect(kernel)
-                kernel.push()
-                kernel.ping()
-            for line in list(self.host.lines):
-                self.host.receive(line, 1000)
-            self.host.finish()
-            for _ in range(4):
-                self.host.pump_all()
-            for kernel in self.kernels:
-                kernel.listen(1000, self.book)
-            if self._resting():
-                break
-        checks.check_rest(self.host, self.kernels)
-        if not self.lossy:  # nothing tells whoever has lost a frame of them
-            checks.check_peers(self.kernels)
-
-    def lose_the_last(self) -> None:
-        """One or two more edits; some never hear the first: the next, a barrier or the heartbeat tells (R3)."""
-        author, *others = self.kernels
-        for lost in self.dice.choice(((True,), (True, False))):
-            self._edit(author, *edits.last(self.party))
-            author.push()
-            self.host.receive(author.line, 1000)
-            self.host.finish()
-            self.host.pump_all()
-            for kernel in others if lost else ():
-                for place in reversed(kernel.line.losable()):
-                    kernel.line.drop(place)
-                if self.dice.random() < 0.5:
-                    kernel.ask()
-
-    def _resting(self) -> bool:
-        """Two rounds without a move."""
-        return all(
-            kernel.replica.link is Link.LIVE
-            and kernel.history is self.host.history
-            and kernel.at == self.host.history.version
-            and not kernel.undecided
-            and kernel.line is not None
-            and not kernel.line.up
-            and not kernel.line.session.peers
-            and not kernel.line.down
-            for kernel in self.kernels
-        )
