@@ -22,7 +22,7 @@ from partysync_server.room import Room
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
 from partysync_widget.core.errors import StorageFailed
-from tests.convergence.checks import check_file, check_left, check_order, check_push
+from tests.convergence.checks import Broken, check_file, check_left, check_order, check_push
 from tests.convergence.drafts import Sending, Told
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
@@ -72,7 +72,7 @@ class Host:
         while True:
             self._openings += 1
             self.epoch = f"epoch-{self._openings}"
-            ledger = self._ledger = open_ledger(PATH, self._party, self.epoch)
+            ledger = self._opened()
             if self.plug.left is None:
                 break
             self.figures["while_opening"] += 1
@@ -84,6 +84,13 @@ class Host:
         self.room = Room(self._party, self._sparing(ledger), limits=self._weather.limits)
         self.told = Told()
         self._settle()
+
+    def _opened(self) -> Ledger:
+        try:
+            self._ledger = open_ledger(PATH, self._party, self.epoch)
+        except StorageFailed as error:
+            raise Broken(f"R9: what was left on the disk cannot be opened: {error}") from error
+        return self._ledger
 
     def _settle(self) -> None:
         """What the file has is durable, and told from now on."""
@@ -167,7 +174,7 @@ class Host:
             self.room.ledger.close()
         self.plug.out()
         self.arrived.extendleft((queued.client, queued.mutation.mid) for queued in reversed(self.room._turn))
-        ledger = self._ledger = open_ledger(PATH, self._party, self.epoch)
+        ledger = self._opened()
         check_left(ledger, {self.history.durable, self.history.version})
         self.history.truncate(ledger.version)
         self.room.recover(self._sparing(ledger))

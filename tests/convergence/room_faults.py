@@ -16,6 +16,7 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.codec import encode
 from partysync_widget.core.store import Store
 from tests.convergence.workshop import Main, Workshop
+from tests.power.disk import File
 
 # --- what is told, and when -----------------------------------------------------------------------------------------
 
@@ -104,6 +105,11 @@ def a_commit_does_not_wait_for_the_disk(monkeypatch):
     """R9: synchronous=NORMAL, for a party that fears power loss."""
     for party in (Main, Workshop):
         monkeypatch.setattr(party, "durability", "process")
+
+
+def the_disk_lies(monkeypatch):
+    """No rule of ours, and none that could be kept then: a harness that does not notice notices nothing (R9)."""
+    monkeypatch.setattr(File, "sync", lambda file: None)
 
 
 def a_log_is_trusted_at_boot(monkeypatch):
@@ -262,6 +268,7 @@ ROOM_FAULTS = [
     a_turn_is_told_before_it_is_durable,
     a_cached_delta_outlives_its_version,
     a_commit_does_not_wait_for_the_disk,
+    the_disk_lies,
     a_log_is_trusted_at_boot,
     an_id_is_kept_apart_from_its_effect,
     results_are_forgotten_before_they_were_told,

@@ -18,6 +18,10 @@ SHRINK_SECONDS = 30.0
 LINES = [line.split() for line in Path(__file__).with_name("seeds.txt").read_text().splitlines() if line[:1] != "#"]
 PAST = [int(seed) for seed, *_ in LINES]
 FOUND = Path(__file__).parents[2] / "build" / "broken-seeds.txt"  # on this machine, until somebody has looked at them
+FIGURES = (
+    "schedules", "moves", "power_losses", "in_mid_commit", "while_opening", "kills", "restarts", "failed_commits",
+    "restores", "ghosts", "seconds",
+)  # fmt: skip  # how often it happened; "in mid commit" and "while opening" are among the power losses and kills
 AGAIN = "{}='{}' python -m pytest tests/convergence/test_convergence.py"
 
 

@@ -2,11 +2,14 @@
 A world in one thread: a room, some kernels, the lines between them, and everything that can go wrong, from one seed.
 
 The Replica, the Room, the Ledger, its file and the codec are the real ones; sockets, threads and time are not there.
-What happens next is drawn at random, so a seed is a story, and the same seed is the same story.
+What happens is drawn at random, so a seed is a story, and the same seed is the same story.
 
 ::
 
-    kernel ══ Line ══▶ host                    one move at a time: an edit, a frame, a turn, a cut, a crash
+    kernel ══ Line ══▶ host ── Plug ──▶ disk   one move at a time: an edit, a frame, a turn, a cut, a crash
+
+The lines between a kernel and the room may be several: what was said on a dead one arrives late, between the frames of
+the next, or all of it once more. The server dies, or its power goes, at any operation of its disk.
 """
 
 from collections import Counter, deque
