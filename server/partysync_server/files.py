@@ -28,11 +28,24 @@ class Files:
             return None
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
+    def make_folders(self, folder: Path) -> None:
+        """The folder of a party in that of the rooms: their owner's alone, with names that survive power loss.
+
+        Synced also where they are there already: the sync may be what failed the last time.
+        """
+        for each in (folder.parent, folder):  # one by one: the mode is for the last one made only
+            self._make_folder(each)
+            self._sync(each.parent)
+
     def create(self, path: Path) -> None:
         """Make an empty file that only its owner can read, whose name survives power loss, and its folders'."""
-        make_folders(path.parent)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        sync(path.parent)
+        self.make_folders(path.parent)
+        self._make(path)
+        try:
+            self._sync(path.parent)
+        except OSError:  # the next time it is as new as now
+            self._remove(path)
+            raise
 
     def read(self, path: Path) -> Iterator[bytes]:
         """What is in it, block by block."""
@@ -43,15 +56,35 @@ class Files:
     def replace(self, path: Path, content: bytes) -> None:
         """Let the file be this from now on: durably, as a whole or not at all."""
         draft = path.with_name(f"{path.name}-new")
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
-            file.write(content)
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync(path.parent)
+        self._write(draft, content)
+        self._rename(draft, path)
+        self._sync(path.parent)
 
     def marker(self, path: Path, at: int) -> Marker:
         """For writing to one place of a file that is there, again and again."""
         return Marker(path, at)
+
+    # --- one operation each, for another disk to do its own way ---------------------------------------------------
+
+    def _make_folder(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _make(self, path: Path) -> None:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+    def _remove(self, path: Path) -> None:
+        path.unlink()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0) as file:
+            file.write(content)
+            os.fsync(file.fileno())
+
+    def _rename(self, old: Path, new: Path) -> None:
+        old.replace(new)
+
+    def _sync(self, folder: Path) -> None:
+        sync(folder)
 
 
 class Marker:
@@ -69,14 +102,6 @@ class Marker:
 
 
 FILES = Files()
-
-
-def make_folders(folder: Path) -> None:
-    """The folder of a party in that of the rooms: their owner's alone, with names that survive power loss."""
-    for each in (folder.parent, folder):  # one by one: the mode is for the last one made only
-        if not each.is_dir():
-            each.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync(each.parent)
 
 
 def sync(path: Path) -> None:

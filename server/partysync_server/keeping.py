@@ -30,7 +30,7 @@ import apsw
 from partysync_widget.core.errors import PartySyncError, SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Party
 
-from .files import FILES, make_folders, sync
+from .files import FILES, sync
 from .witness import Witness
 
 MAGIC = b"SQLite format 3\0"
@@ -242,7 +242,7 @@ def _compare(meta: dict[str, Any], rules: type[Party]) -> None:
 
 def put_in_place(new: Path, path: Path) -> Path | None:
     """Let ``new`` be the room's file from now on; where the one before is kept, if there was one."""
-    make_folders(path.parent)
+    FILES.make_folders(path.parent)
     kept = None
     if path.exists():
         _fold(path)

@@ -105,7 +105,8 @@ class Ledger:
             try:
                 self._open(party, room, new=new)
             except BaseException:  # whatever it is, the file is let go
-                self._connection.close()
+                with contextlib.suppress(apsw.Error):
+                    self._connection.close()
                 raise
         self._closed = False
         self.rejected = 0  # mutations, since it was opened
@@ -401,7 +402,8 @@ class Ledger:
                     self._connection.execute("ROLLBACK")
             self._fold_at_end()
         self._witness.close()
-        self.store.close()
+        with contextlib.suppress(apsw.Error):  # that the empty log could not be removed
+            self.store.close()
 
     def _fold_at_end(self) -> None:
         """Also into a file that was moved away: it is whole then. Not over what somebody else has written into it."""

@@ -25,6 +25,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import apsw
 
@@ -168,27 +169,44 @@ class Witness:
         """
         whole, _ = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
         size = int(connection.pragma("page_size"))
-        content = self._read_log()
-        found = read_log(content, max(whole, 0), size)
+        found = read_log(self._read_log(), max(whole, 0), size)
         version = self._version(connection)
-        self._check_log(found, version, torn=torn)
-        if self.sums is None or size != self._size:
-            self._check_without(connection)
-            return
+        if self.there and not torn and found.lost > (found.header and self.told <= version):
+            self._say_log_damaged(version)
+        ours = size == self._size and self._is_ours(connection, found)
+        if self.told > version:
+            if ours and not torn:
+                self._say_log_damaged(version)
+            log.warning(
+                "%s is at version %s, and people have been told of version %s: what is between is lost, or an older "
+                "copy was put in its place. Whoever comes is told (R10)",
+                self._path.name, version, self.told,
+            )  # fmt: skip
+        self.told = min(self.told, version)
+        if not ours:  # SQLite's own check of its structure is better than nothing
+            self.sums = None
+            said = connection.execute("PRAGMA quick_check(1)").get
+            if said != "ok":
+                raise Damaged(f"The file of this room is damaged: {said}. {RESTORE}.")
+
+    def _is_ours(self, connection: apsw.Connection, found: Log) -> bool:
+        """Whether it is the file that the server left, as far as that is known. Raises Damaged."""
+        if self.sums is None:
+            return False
         wrong = [page for page in self._unlike(connection, self.sums) if page not in found.pages]
         if not wrong:
-            return
-        if whole > 0 or len(wrong) == 1 or self._history(connection) in ("", self.history):
+            return True
+        history = self._history(connection)
+        if found.pages or len(wrong) == 1 or history in ("", self.history):
             raise Damaged(
                 f"The file of this room is damaged: {_some(wrong)} not as the server wrote it. {RESTORE}; what can "
                 f"still be read is in {self._path.name} itself."
             )
         log.warning(
             "%s is not the file that the server left: its history is %r, and it was %r",
-            self._path.name, self._history(connection), self.history,
+            self._path.name, history, self.history,
         )  # fmt: skip
-        self.sums = None
-        self._check_without(connection)
+        return False
 
     def _read_log(self) -> bytes:
         try:
@@ -196,27 +214,13 @@ class Witness:
         except FileNotFoundError:
             return b""
 
-    def _check_log(self, found: Log, version: int, *, torn: bool) -> None:
-        behind = self.told - version
-        if not torn and (found.lost > 1 or (found.lost and (behind > 0 or not found.header))):
-            raise Damaged(
-                f"The log of this room is damaged: what was decided after version {version} cannot be read, and people "
-                f"have been told of {f'version {self.told}' if behind > 0 else 'more'}. {RESTORE}; or, to go on from "
-                f"version {version} without the rest, move {self._log.name} away."
-            )
-        if behind > 0:
-            log.warning(
-                "%s is at version %s, and people have been told of version %s: what is between is lost, or an older "
-                "copy was put in its place. Whoever comes is told (R10)",
-                self._path.name, version, self.told,
-            )  # fmt: skip
-        self.told = min(self.told, version)
-
-    def _check_without(self, connection: apsw.Connection) -> None:
-        """There are no sums, or they are of another file: SQLite's own check of its structure."""
-        said = connection.execute("PRAGMA quick_check(1)").get
-        if said != "ok":
-            raise Damaged(f"The file of this room is damaged: {said}. {RESTORE}.")
+    def _say_log_damaged(self, version: int) -> NoReturn:
+        told = f"version {self.told}" if self.told > version else "more"
+        raise Damaged(
+            f"The log of this room is damaged: what was decided after version {version} cannot be read, and people "
+            f"have been told of {told}. {RESTORE}; or, to go on from version {version} without the rest, move "
+            f"{self._beside.name} away."
+        )
 
     def _unlike(self, connection: apsw.Connection, sums: array[int]) -> Iterator[int]:
         """Each page that is not as it was, or is missing."""

@@ -320,35 +320,40 @@ class OnDisk(Files):
         file = self.disk.files.get(str(path))
         return file and (1, file.number, len(file.data), file.changes)
 
-    def create(self, path: Path) -> None:
-        for folder in (path.parent.parent, path.parent):
-            if f"{folder}/" not in self.disk.folders:
-                self.disk.make_folder(f"{folder}/")
-                self.disk.sync_folder(f"{folder.parent}/")
-        if str(path) in self.disk.files:
-            raise FileExistsError(errno.EEXIST, "it is there already", str(path))
-        self.disk.create(str(path))
-        self.disk.sync_folder(_folder(str(path)))
-
     def read(self, path: Path) -> Iterator[bytes]:
         self.disk.reading("read", str(path))
         if (file := self.disk.files.get(str(path))) is None:
             raise FileNotFoundError(errno.ENOENT, "it is not there", str(path))
         yield bytes(file.data)
 
-    def replace(self, path: Path, content: bytes) -> None:
-        draft = f"{path}-new"
-        file = self.disk.files.get(draft) or self.disk.create(draft)
-        self.disk.truncate(draft, file, 0)
-        self.disk.write(draft, file, 0, content)
-        self.disk.sync(draft, file)
-        self.disk.rename(draft, str(path))
-        self.disk.sync_folder(_folder(str(path)))
-
     def marker(self, path: Path, at: int) -> Marker:
         if (file := self.disk.files.get(str(path))) is None:
             raise FileNotFoundError(errno.ENOENT, "it is not there", str(path))
         return DiskMarker(self.disk, str(path), file, at)
+
+    def _make_folder(self, folder: Path) -> None:
+        if f"{folder}/" not in self.disk.folders:
+            self.disk.make_folder(f"{folder}/")
+
+    def _make(self, path: Path) -> None:
+        if str(path) in self.disk.files:
+            raise FileExistsError(errno.EEXIST, "it is there already", str(path))
+        self.disk.create(str(path))
+
+    def _remove(self, path: Path) -> None:
+        self.disk.delete(str(path))
+
+    def _write(self, path: Path, content: bytes) -> None:
+        file = self.disk.files.get(str(path)) or self.disk.create(str(path))
+        self.disk.truncate(str(path), file, 0)
+        self.disk.write(str(path), file, 0, content)
+        self.disk.sync(str(path), file)
+
+    def _rename(self, old: Path, new: Path) -> None:
+        self.disk.rename(str(old), str(new))
+
+    def _sync(self, folder: Path) -> None:
+        self.disk.sync_folder(f"{folder}/")
 
 
 class DiskMarker(Marker):

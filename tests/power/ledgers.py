@@ -14,10 +14,11 @@ import apsw
 
 from partysync_server.ledger import Ledger, Verdict
 from partysync_widget.core import messages as m
+from partysync_widget.core.migration import Migration
 from partysync_widget.core.party import Party
 from tests.convergence import edits
 from tests.convergence.workshop import Workshop
-from tests.power.disk import Content, Disk, OnDisk, Power
+from tests.power.disk import Disk, OnDisk, Power
 
 POWER = Power()
 FILES = OnDisk(POWER)
@@ -28,6 +29,14 @@ class Careless(Workshop):
     """The control arm: `synchronous=NORMAL`, which a party may ask for where a process's death is all it fears."""
 
     durability = "process"
+
+
+class Grown(Workshop):
+    """The same a version later."""
+
+    name = Workshop.name
+    schema = Workshop.schema.replace("n INTEGER NOT NULL) STRICT", "n INTEGER NOT NULL, note TEXT) STRICT", 1)
+    migrations = (Migration("ALTER TABLE counters ADD COLUMN note TEXT"),)
 
 
 @dataclass
@@ -69,7 +78,7 @@ def mutation(random: Random, client: str, mid: int, columns: dict[str, dict[str,
     return m.Mutation(mid, name, args)
 
 
-def turn(ledger: Ledger, random: Random, story: Story) -> dict[str, int]:
+def turn(ledger: Ledger, random: Random, story: Story, *, compact: bool = False) -> dict[str, int]:
     """Some mutations of some clients, up to the COMMIT; how far each client is by it."""
     last = dict(story.last)
     ledger.begin()
@@ -79,14 +88,11 @@ def turn(ledger: Ledger, random: Random, story: Story) -> dict[str, int]:
         last[client] += 1
         verdict = ledger.decide(client, client, mutation(random, client, last[client], columns, ledger.version))
         assert verdict is Verdict.DECIDED
+    if compact:
+        ledger.compact(20)
     ledger.seal()
     story.ends[ledger.version] = Known(digest(ledger), last)
     return last
-
-
-def commit(ledger: Ledger, story: Story, last: dict[str, int]) -> None:
-    ledger.commit()
-    story.last, story.acked = last, ledger.version
 
 
 def wrong(disk: Disk, path: Path, story: Story, epoch: str, party: type[Party] = Workshop) -> str:
@@ -113,7 +119,3 @@ def wrong(disk: Disk, path: Path, story: Story, epoch: str, party: type[Party] =
         return "" if said == "ok" else f"corrupt: {said}"
     finally:
         ledger.store.close()
-
-
-def left_by(disk: Disk, random: Random) -> Content:
-    return disk.after(random)

@@ -2,7 +2,8 @@
 Power losses, by thousands: a room is worked on, and at many an operation of its disk the plug is pulled.
 
 Each pull is a picture of what could be on the disk then; the room is opened from the picture, and nothing that was
-acknowledged may be missing, no turn be there in part. The room itself works on.
+acknowledged may be missing, no turn be there in part. Some pictures lose their power once more, while they are opened.
+The room itself works on: turns, compaction, checkpoints, closing and opening again, a migration.
 """
 
 import functools
@@ -15,10 +16,12 @@ from random import Random
 from partysync_widget.core.party import Party
 from tests.convergence.workshop import Workshop
 from tests.power.disk import Content, Disk
-from tests.power.ledgers import POWER, Story, left_by, opened, turn, wrong
+from tests.power.ledgers import POWER, Grown, Known, Story, digest, opened, turn, wrong
 
+FOLDER = Path("/data/rooms/workshop")
 TURNS = 40  # of one story
 PULLS = 0.35  # of the operations after which the plug is pulled
+AGAIN = 0.1  # of the pictures lose their power again
 
 
 @dataclass
@@ -26,6 +29,8 @@ class Found:
     """How many pictures there were, and what was wrong with which."""
 
     images: int = 0
+    again: int = 0  # of those, in the middle of an opening
+    acked: int = 0  # mutations, over all stories
     wrong: Counter[str] = field(default_factory=Counter)  # lost, torn, corrupt
     first: str = ""
 
@@ -36,52 +41,79 @@ class Found:
             self.first = self.first or f"seed {seed}, operation {at}: {said}"
 
 
-def story(seed: int, folder: Path, found: Found, *, party: type[Party] = Workshop, lies: bool = False) -> None:
-    """One room, from its making on, and all its pictures."""
-    random, chance = Random(seed), Random(f"power {seed}")
-    path = folder / f"room-{seed}.db"
-    disk, story, operations = Disk(), Story(), itertools.count()
-    disk.lies = lies
-    pictures: list[tuple[int, Content]] = []
+class Plug:
+    """Pulled at many an operation; what it left is looked at later."""
 
-    def before(what: str, name: str) -> None:  # every operation is like every other
-        at = next(operations)
-        if chance.random() < PULLS:
-            pictures.append((at, left_by(disk, chance)))
+    def __init__(self, seed: int, path: Path, found: Found) -> None:
+        self._seed, self._path, self._found = seed, path, found
+        self._chance = Random(f"power {seed}")
+        self._operations = itertools.count()
+        self._pictures: list[tuple[int, Content]] = []
+        self.party: type[Party] = Workshop
 
-    def once(copy: Disk, again: list[Content], what: str, name: str) -> None:
-        if not again:
-            again.append(left_by(copy, chance))
+    def watch(self, disk: Disk) -> None:
+        self.disk = disk
+        disk.before = self._before
 
-    def develop(seen: Story) -> None:
-        """Look at what was taken since, by what was acknowledged then."""
-        disk.before = lambda what, name: None
-        for at, content in pictures:
-            copy = Disk(content)
-            again: list[Content] = []
-            if chance.random() < 0.1:  # and the power goes once more, while the room is opened
-                copy.before = functools.partial(once, copy, again)
-            found.add(seed, at, wrong(copy, path, seen, "after", party))
+    def _before(self, what: str, name: str) -> None:  # every operation is like every other
+        at = next(self._operations)
+        if self._chance.random() < PULLS:
+            self._pictures.append((at, self.disk.after(self._chance)))
+
+    def _once(self, copy: Disk, again: list[Content], what: str, name: str) -> None:
+        if not again and self._chance.random() < 0.2:
+            again.append(copy.after(self._chance))
+
+    def develop(self, story: Story) -> None:
+        """Look at the pictures taken since the last time, by what was acknowledged then."""
+        self.disk.before = lambda what, name: None
+        for at, content in self._pictures:
+            copy, again = Disk(content), list[Content]()
+            if self._chance.random() < AGAIN:
+                copy.before = functools.partial(self._once, copy, again)
+            self._found.add(self._seed, at, wrong(copy, self._path, story, "after", self.party))
             for second in again:
-                found.add(seed, at, wrong(Disk(second), path, seen, "after again", party))
-        pictures.clear()
-        POWER.disk, disk.before = disk, before
+                self._found.again += 1
+                self._found.add(self._seed, at, wrong(Disk(second), self._path, story, "after again", self.party))
+        self._pictures.clear()
+        POWER.disk, self.disk.before = self.disk, self._before
 
-    disk.before = before
-    ledger = opened(disk, path, "epoch-1", party)
-    develop(story)
+
+def work(seed: int, found: Found, *, party: type[Party] = Workshop, lies: bool = False) -> None:
+    """One room, from its making on, and all its pictures."""
+    random, path = Random(seed), FOLDER / f"room-{seed}.db"
+    disk, story, plug = Disk(), Story(), Plug(seed, path, found)
+    disk.lies, plug.party = lies, party
+    plug.watch(disk)
+    ledger = opened(disk, path, "epoch-0", party)
+    plug.develop(story)
     for number in range(TURNS):
-        last = turn(ledger, random, story)
-        commit_at = story.acked
+        last = turn(ledger, random, story, compact=number % 10 == 9)
         ledger.commit()
-        develop(story)  # the acknowledgement goes out after COMMIT: until then the turn may be there or not
+        plug.develop(story)  # until COMMIT has returned the turn may be there, or not
         story.last, story.acked = last, ledger.version
-        assert commit_at < story.acked
         if number % 8 == 5:
             ledger.checkpoint()
         if number % 16 == 15:
             ledger.close()
             ledger = opened(disk, path, f"epoch-{number}", party)
-        develop(story)
+        plug.develop(story)
     ledger.close()
-    develop(story)
+    plug.develop(story)
+    if party is Workshop:
+        plug.party = Grown
+        ledger = opened(disk, path, "epoch-grown", Grown)
+        story.ends[ledger.version] = Known(digest(ledger), story.last)
+        ledger.close()
+        plug.develop(story)
+    found.acked += story.acked
+
+
+def pull(images: int, *, seed: int = 0, party: type[Party] = Workshop, lies: bool = False) -> Found:
+    """So many pictures, at least."""
+    found = Found()
+    for number in itertools.count(seed):
+        work(number, found, party=party, lies=lies)
+        if found.images >= images:
+            return found
+    raise AssertionError  # there is no last number

@@ -2,6 +2,7 @@
 The disk of these tests loses what a disk may lose, and nothing else; so a room that loses nothing on it has earned it.
 """
 
+import itertools
 from pathlib import Path
 from random import Random
 
@@ -131,7 +132,24 @@ def test_the_real_disk_is_asked_for_the_same(tmp_path, monkeypatch):
     assert made.stat().st_mode & 0o777 == 0o600
     synced.clear()
     Files().create(made.with_name("s.db"))
-    assert synced == [made.parent]
+    assert synced == [tmp_path, tmp_path / "rooms", made.parent]
+
+
+def test_a_folder_whose_sync_failed_is_synced_the_next_time(disk):
+    """R9: it is there by then, and its name is not durable for that."""
+    for fails in range(1, 4):
+        POWER.disk = disk = Disk()
+        syncs = itertools.count(1)
+
+        def before(what, name, fails=fails, syncs=syncs):
+            if what == "sync folder" and next(syncs) == fails:
+                raise failure("eio")
+
+        disk.before = before
+        with pytest.raises(OSError, match="the disk failed"):
+            FILES.create(PATH)
+        FILES.create(PATH)
+        assert all(str(PATH) in image for image in left(disk))
 
 
 def test_both_disks_do_the_same(disk, tmp_path):
