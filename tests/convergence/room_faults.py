@@ -125,6 +125,12 @@ def a_log_is_trusted_at_boot(monkeypatch):
     monkeypatch.setattr(Ledger, "_open", trusting)
 
 
+def an_emptied_log_comes_back(monkeypatch):
+    """R9: an opening that has nothing to write syncs nothing, so the old pages of the log may be read once more."""
+    set_meta = Store.set_meta
+    monkeypatch.setattr(Store, "set_meta", lambda store, key, value: key == "openings" or set_meta(store, key, value))
+
+
 def an_id_is_kept_apart_from_its_effect(monkeypatch):
     """R5: in another transaction, behind that of the rows; a crash between the two forgets that it was decided."""
     seal, commit = Ledger.seal, Ledger.commit
@@ -270,6 +276,7 @@ ROOM_FAULTS = [
     a_commit_does_not_wait_for_the_disk,
     the_disk_lies,
     a_log_is_trusted_at_boot,
+    an_emptied_log_comes_back,
     an_id_is_kept_apart_from_its_effect,
     results_are_forgotten_before_they_were_told,
     a_snapshot_has_no_results,
