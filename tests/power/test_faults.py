@@ -11,7 +11,7 @@ import pytest
 
 from partysync_server.files import Files
 from partysync_server.ledger import Ledger
-from partysync_server.room import Room
+from partysync_server.open_room import OpenRoom
 from partysync_server.witness import Witness
 from tests.convergence.room_faults import a_failed_commit_is_taken_for_a_rejection, what_comes_twice_is_run_twice
 from tests.power import faults
@@ -96,8 +96,14 @@ def test_a_failed_commit_that_is_taken_for_a_rejection_is_found(monkeypatch):
 def test_a_room_that_goes_on_with_the_connection_that_failed_is_found(monkeypatch):
     """R9: the file is opened again, for what the connection thinks of it may be wrong."""
     monkeypatch.setattr(faults, "SECONDS", 1.0)
-    recover = Room.recover
-    monkeypatch.setattr(Room, "recover", lambda room, ledger: (ledger.close(), recover(room, room.ledger)))
+
+    async def go_on(place):
+        ledger = place.room.ledger
+        if ledger._connection.in_transaction:
+            ledger._connection.execute("ROLLBACK")
+        place.room.recover(ledger)
+
+    monkeypatch.setattr(OpenRoom, "_recover", go_on)
     assert found({"eio", "fsync"})
 
 
