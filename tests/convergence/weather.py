@@ -67,7 +67,7 @@ class Weather:
             "kill": chance.choice((0, 1, 3)),
             "lose_power": chance.choice((0, 4, 12)),
             "restart": chance.choice((0, 0.5)),
-            "fail": chance.choice((0, 6)),
+            "fail": chance.choice((0, 10)),
             "copy": 3,
             "restore": chance.choice((0, 0, 5)),
             "revive": chance.choice((0, 0, 2)),

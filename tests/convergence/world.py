@@ -51,7 +51,7 @@ class World:
         self.trace: deque[str] = deque(maxlen=40)
         self.told: list[Move] = []  # the moves so far
         self.book: dict[tuple[str, int], int] = {}  # which edit a (client, mid) is
-        self.copies: list[Copy | None] = []
+        self.copies: list[Copy] = []
         self.past: list[Line] = []  # lines that were cut
         self.host = Host(self.weather, self.book)
         self.kernels: list[Kernel] = []
@@ -303,26 +303,31 @@ class World:
                 self.host.join(line)
 
     def fail(self) -> None:
-        """A turn whose COMMIT gives an error."""
+        """A turn whose COMMIT gives an error; a disk that forgets what it could not sync does not live long."""
         if self.host.phase == "idle" and self.host.room.waiting:
             self.host.advance(self.dice)
         if self.host.phase == "turned":
             operations = self.dice.choice((2 * OPERATIONS, self.dice.randrange(OPERATIONS)))
-            code, once = self.dice.choice(("eio", "full", "short", "clean")), self.dice.random() < 0.5
+            code, once = self.dice.choice(("eio", "full", "short", "clean", "clean")), self.dice.random() < 0.4
             self.host.fail(operations=operations, code=code, once=once)
-            if code == "clean" and self.dice.random() < 0.5:  # a disk that has failed so does not live long
-                self.host.stop([Pull(self.dice.choice((None, self.dice.randrange(OPERATIONS))), self._fresh_dice())])
+            if code == "clean" and self.dice.random() < 0.7:
+                operations = self.dice.choice((None, None, self.dice.randrange(OPERATIONS)))
+                self.host.stop([Pull(operations, self._fresh_dice())])
 
     def copy(self) -> None:
-        if self.host.phase == "idle":
+        if self.host.phase == "idle" and self.host.history.version:
             self.copies.append(self.host.copy())
 
     def restore(self) -> None:
-        """A copy, or nothing, is put in the place of the file; meanwhile somebody may have worked offline."""
-        if self.host.phase == "idle":
-            kernel = self._kernel()
-            if self.dice.random() < 0.5:
+        """An older copy, or nothing, is put in the place of the file; somebody it knows works offline meanwhile."""
+        version = self.host.history.version
+        older = [copy for copy in self.copies if copy.history.version < version]
+        if self.host.phase == "idle" and (older or self.dice.random() < 0.2):
+            copy = self.dice.choice([*older, *older, None])
+            known = copy.history.last if copy else {}
+            kernel = self._pick(kernel for kernel in self.kernels if kernel.replica.client in known)
+            if kernel is not None and self.dice.random() < 0.7:
                 self._cut(kernel)
                 self.make(kernel, *edits.last(self.party))
             alone = self.dice.random() < 0.5
-            self.host.restore(self.dice.choice([*self.copies, *self.copies, None]), alone=alone)
+            self.host.restore(copy, alone=alone)
