@@ -1,11 +1,28 @@
 """
-What must hold after every step, each against the model or the book of who did what. Nothing here waits for the end.
+What must hold after every step, each against the model or the book of who did what.
+
+::
+
+    R1  one order        check_file, check_order            R7   view            check_replica, check_refusal
+    R2  one frame        wire._check_decided, check_base,   R8   whole           check_replica, check_sums,
+                         check_settled, check_sums                               check_changed
+    R3  consecutive      wire._check, check_barrier,        R9   durable         wire._check, check_left,
+                         check_end, check_rest                                   check_lineage
+    R4  catch-up         check_base, check_replica          R10  no rewind       wire._check_welcome, check_push,
+    R5  once             check_file, check_settled                               check_lineage
+    R6  settled          check_settled, check_rest,         R11  ephemera        drafts, check_peers, wire.check_told
+                         wire._check_results                R12  nobody waits    wire.check_told
+
+The room's file is looked at when it was opened, and when a turn is told or has failed (``check_file``); what the room
+says, as it leaves (``wire``); a kernel's base, view, pending edits and what its observers are told, after every step of
+its own. Only ``check_rest`` waits for the end. R13 has tests of its own (tests/server/test_roles.py).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from partysync_server.ledger import Ledger
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import MutationRejected, OutcomeUnknown
 from partysync_widget.core.party import ROW_MUTATORS
@@ -66,6 +83,18 @@ def check_file(host: Host) -> None:
         hold(ledger.last_mid(client) == mid, "R5", f"how far {client} is", ledger.last_mid(client), mid)
     edits = [edit for _, _, edit in history.log if edit >= 0]
     hold(len(edits) == len(set(edits)), "R5", "an edit was decided twice", history.log)
+
+
+def check_order(arrived: tuple[str, int], client: str, mid: int) -> None:
+    """R1: what came first is decided first, so whatever was acknowledged before it was made comes before it."""
+    hold(arrived == (client, mid), "R1", "decided out of turn", arrived, (client, mid))
+
+
+def check_left(ledger: Ledger, kept: set[int]) -> None:
+    """R9: a room that was opened again is at one of these versions, and its file is whole."""
+    hold(ledger.version in kept, "R9", "a room that was opened again is at another version", ledger.version, kept)
+    said = ledger.store.connection.execute("PRAGMA integrity_check(1)").get
+    hold(said == "ok", "R9", "a file that was left is torn", said)
 
 
 def check_push(host: Host, frame: m.Up, queued: int) -> None:
@@ -138,7 +167,7 @@ def check_sums(kernel: Kernel) -> None:
 
 def check_lineage(kernel: Kernel, history: History, version: int) -> None:
     """R10: a base goes forward within its history, or to another one after that was announced."""
-    hold(version <= history.version, "R9", f"{kernel.label} was told of what is not durable", version, history.version)
+    hold(version <= history.durable, "R9", f"{kernel.label} was told of what is not durable", version, history.durable)
     if kernel.based and not kernel.rewound:
         hold(version >= kernel.at, "R10", f"{kernel.label} went back in silence", kernel.at, version)
         same = kernel.history.states[kernel.at] is history.states[kernel.at]
@@ -195,6 +224,14 @@ def check_end(kernel: Kernel, step: Step) -> None:
 
 
 # --- at rest --------------------------------------------------------------------------------------------------------
+
+
+def check_peers(kernels: list[Kernel]) -> None:
+    """R11: everybody knows who is there, and what they show of themselves."""
+    for kernel in kernels:
+        there = {each.replica.client: each.line.state for each in kernels if each is not kernel and each.line}
+        told = {client: peer.state for client, peer in kernel.replica.peers.items()}
+        hold(told == there, "R11", f"{kernel.label} sees others than there are", told, there)
 
 
 def check_rest(host: Host, kernels: list[Kernel]) -> None:

@@ -8,120 +8,183 @@ The server's side of the simulation: the real Room over the real Ledger, on a fi
 Every turn is decided a second time by the model, in the order in which the room took the mutations from its queue.
 """
 
-import shutil
+import contextlib
+import hashlib
+from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+
+import apsw
 
 from partysync_server.ledger import Ledger
 from partysync_server.room import Room
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
-from partysync_widget.core.party import Party
-from tests.convergence.checks import check_file, check_push
+from partysync_widget.core.errors import StorageFailed
+from tests.convergence.checks import Broken, check_file, check_left, check_order, check_push
 from tests.convergence.drafts import Sending, Told
 from tests.convergence.line import Line
 from tests.convergence.model import BLANK, History
+from tests.convergence.plug import Plug, Pull, open_ledger
+from tests.convergence.weather import Weather
+from tests.convergence.wire import check_told
+from tests.power.disk import Content, Disk
+
+PATH = Path("/data/rooms/workshop/room.db")  # on a disk in memory
+WITNESS = "-witness"  # of the file beside it (partysync_server.witness)
 
 
 @dataclass(frozen=True)
 class Copy:
     """The room's file as it was once."""
 
-    path: Path
+    content: Content
     history: History
 
 
 class Host:
     """One room and its file. ``book`` says which edit a (client, mid) is."""
 
-    def __init__(
-        self, folder: Path, party: type[Party], limits: m.Limits, keep: int, book: dict[tuple[str, int], int]
-    ) -> None:
+    def __init__(self, weather: Weather, book: dict[tuple[str, int], int]) -> None:
         self.histories: dict[str, History] = {}
-        self.history = History([BLANK[party.name]])
+        self.history = History([BLANK[weather.party.name]])
         self.lines: list[Line] = []
+        self.arrived: deque[tuple[str, int]] = deque()  # mutations that wait, by client and mid
+        self.seen: dict[str, int] = {}  # how far each client has said that it has seen its results
         self.phase = "idle"
-        self.drafting = False  # people type, and are told so beside a turn
-        self._folder, self._party, self._limits, self._keep = folder, party, limits, keep
+        self.figures: Counter[str] = Counter()
+        self._weather, self._party = weather, weather.party
+        self.heard = hashlib.blake2b(digest_size=16)  # of every byte that was sent to anybody
         self._book = book
-        self._files = 0
-        self._open(self._next_path())
+        self._openings = 0
+        self.plug = Plug(Disk())
+        self._ledger: Ledger | None = None  # the last that was opened: no story may leave a file open to the next
+
+    def start(self) -> None:
+        """Nothing is there yet."""
+        self._open({0})
 
     # --- the file -------------------------------------------------------------------------------------------------
 
-    def _next_path(self) -> Path:
-        self._files += 1
-        return self._folder / f"{self._files}.db"
-
-    def _open(self, path: Path) -> None:
-        """Open a file as a new incarnation of the room."""
-        self.epoch = f"epoch-{len(self.histories) + 1}"
-        ledger = Ledger(path, self._party, self.epoch)
-        self.room = Room(self._party, self._sparing(ledger), limits=self._limits)
-        self.phase, self._durable = "idle", self.history.version
-        self.told, self._published = Told(), self.history.version
+    def _open(self, kept: set[int]) -> None:
+        """Open what is on the disk as a new incarnation of the room: at one of these versions, whole."""
+        while True:
+            self._openings += 1
+            self.epoch = f"epoch-{self._openings}"
+            ledger = self._opened()
+            if self.plug.left is None:
+                break
+            self.figures["while_opening"] += 1
+            self._replace(ledger, self.plug.left)
+        check_left(ledger, kept)
+        self.history.truncate(ledger.version)
         self.histories[self.epoch] = self.history
+        self.history.epochs[self.epoch] = self.history.version
+        self.room = Room(self._party, self._sparing(ledger), limits=self._weather.limits)
+        self.told = Told()
+        self._settle()
+
+    def _opened(self) -> Ledger:
+        try:
+            self._ledger = open_ledger(PATH, self._party, self.epoch)
+        except StorageFailed as error:
+            raise Broken(f"R9: what was left on the disk cannot be opened: {error}") from error
+        return self._ledger
+
+    def _settle(self) -> None:
+        """What the file has is durable, and told from now on."""
+        self.phase = "idle"
+        self.history.durable = self.published = self.history.version
         check_file(self)
 
     def _sparing(self, ledger: Ledger) -> Ledger:
         """The same, with so few versions kept that horizons pass."""
         needs, compact = ledger.needs_compaction, ledger.compact
-        ledger.needs_compaction = lambda: needs(self._keep)
-        ledger.compact = lambda: compact(self._keep)
+        ledger.needs_compaction = lambda: needs(self._weather.keep)
+        ledger.compact = lambda: compact(self._weather.keep)
         return ledger
 
-    def _image(self) -> Path:
-        """The file and its log as a crash would leave them now."""
-        old, new = self.room.ledger.path, self._next_path()
-        for suffix in ("", "-wal"):
-            if (source := old.with_name(old.name + suffix)).exists():
-                shutil.copyfile(source, new.with_name(new.name + suffix))
-        return new
+    def _replace(self, ledger: Ledger, left: Disk) -> None:
+        """Nobody lets go of the file in good order; the next has the disk as it was left."""
+        self.figures["power_losses" if self.plug.lost else "kills"] += 1
+        _let_go(ledger)
+        self.plug.insert(left)
 
-    def _lose_turn(self) -> None:
-        self.history.truncate(self._durable)
+    def stop(self, pulls: list[Pull]) -> None:
+        """The server dies, or its power goes, now or at what its disk does next; and once more, when that is over."""
+        self.plug.arm(pulls)
+        self._stopped()
 
-    def kill(self) -> None:
-        """As ``kill -9`` does it, at any moment; and a new process opens what is there."""
-        image = self._image()
-        self.room.ledger.store.close()
-        self._lose_turn()
-        self._stop(image)
+    def _stopped(self, *, undecided: bool = False) -> bool:
+        """Whether the plug was pulled; then another process has opened what was left.
 
-    def restart(self) -> None:
-        """On purpose, between turns; whoever is there is told."""
-        for line in list(self.lines):
-            line.session.end(m.Bye("The server restarts."))
-            self.pump(line)
-        self.room.ledger.close()
-        self._stop(self.room.ledger.path)
+        ``undecided``: in the middle of COMMIT, so the turn may be there or not, but not a part of it (R9).
+        """
+        if self.plug.left is None:
+            return False
+        self.figures["in_mid_commit"] += undecided
+        self._replace(self.room.ledger, self.plug.left)
+        self._part()
+        self._open({self.history.durable, self.history.version} if undecided else {self.history.durable})
+        return True
 
-    def copy(self) -> Copy:
-        """For later; between turns."""
-        return Copy(self._image(), self.history.until(self.history.version))
-
-    def restore(self, copy: Copy | None) -> None:
-        """Stop, put an old copy of the file in the place of the new one, or nothing, and start (R10)."""
-        self.room.ledger.close()
-        path = self._next_path()
-        self.history = History([BLANK[self._party.name]])
-        if copy is not None:
-            self.history = copy.history.until(copy.history.version)
-            for suffix in ("", "-wal"):
-                if (source := copy.path.with_name(copy.path.name + suffix)).exists():
-                    shutil.copyfile(source, path.with_name(path.name + suffix))
-        self._stop(path)
-
-    def _stop(self, path: Path) -> None:
+    def _part(self) -> None:
         for line in self.lines:
             line.there = False
             line.up.clear()
         self.lines = []
-        self._open(path)
+        self.arrived.clear()
+
+    def restart(self) -> None:
+        """On purpose, between turns; whoever is there is told."""
+        self.figures["restarts"] += 1
+        for line in list(self.lines):
+            line.session.end(m.Bye("The server restarts."))
+            self.pump(line)
+        self.room.ledger.close()
+        if not self._stopped():
+            self._part()
+            self._open({self.history.version})
+
+    def copy(self) -> Copy:
+        """For later; between turns."""
+        return Copy(self.plug.disk.now(), self.history.until(self.history.version))
+
+    def restore(self, copy: Copy | None, *, alone: bool) -> None:
+        """Stop, put an old copy of the file in the place of the new one, or nothing, and start (R10).
+
+        ``alone``: without its witness, as ``partysync rooms restore`` does it.
+        """
+        self.figures["restores"] += 1
+        self.room.ledger.close()
+        self.history = copy.history.until(copy.history.version) if copy else History([BLANK[self._party.name]])
+        content = copy.content if copy else {}
+        self.plug.insert(Disk({name: data for name, data in content.items() if not (alone and name.endswith(WITNESS))}))
+        self._part()
+        self._open({self.history.version})
+
+    def fail(self, *, operations: int, code: str, once: bool) -> None:
+        """The disk fails in the middle of COMMIT, or right behind it: open the file again and ask it (R9)."""
+        self.plug.fail(operations, code, once=once)
+        with contextlib.suppress(StorageFailed):
+            self.room.commit()
+        self.figures["failed_commits"] += 1
+        with contextlib.suppress(apsw.Error):  # sqlite3_close tells nobody what fails; apsw does, of a VFS in Python
+            self.room.ledger.close()
+        self.plug.out()
+        self.arrived.extendleft((queued.client, queued.mutation.mid) for queued in reversed(self.room._turn))
+        ledger = self._opened()
+        check_left(ledger, {self.history.durable, self.history.version})
+        self.history.truncate(ledger.version)
+        self.room.recover(self._sparing(ledger))
+        self._settle()
+        self.told.published(self.history, self.published)
 
     def close(self) -> None:
-        self.room.ledger.store.close()
+        self.plug.out()
+        if self._ledger is not None:
+            _let_go(self._ledger)
 
     # --- the driver -----------------------------------------------------------------------------------------------
 
@@ -144,55 +207,55 @@ class Host:
             frame, waiting = line.heard(), len(self.room._queue)
             self._note(line, frame)
             self.room.receive(line.session, frame)
-            check_push(self, frame, len(self.room._queue) - waiting)
+            queued = len(self.room._queue) - waiting
+            check_push(self, frame, queued)
+            if isinstance(frame, m.Push) and queued:
+                self.arrived.extend((line.session.client, mutation.mid) for mutation in frame.mutations)
 
     def _note(self, line: Line, frame: m.Up) -> None:
-        if line.session.ended is None and isinstance(frame, m.Hello):
-            self.told.leaves(line)
-            line.greeting = frame.client
-        elif line.session.ended is None and isinstance(frame, m.Draft):
-            self.told.says(line, frame, self.history, self._published)
+        """What the books must know of a frame that the room will take."""
+        if line.session.ended is not None:
+            return
+        match frame:
+            case m.Hello():
+                self.told.leaves(line)
+                line.hello, line.sent = frame, None
+                self._has_seen(frame.client, frame.settled)
+            case m.Draft():
+                self.told.says(line, frame, self.history, self.published)
+            case m.Seen():
+                self._has_seen(line.session.client, frame.mid)
+            case m.Presence():
+                line.state = frame.state
+
+    def _has_seen(self, client: str, mid: int) -> None:
+        self.seen[client] = max(mid, self.seen.get(client, 0))
 
     def turn(self, most: int) -> None:
         taken = iter(range(most - 1))
         self.room.turn(lambda: next(taken, None) is None)
         for queued in self.room._turn:
             mutation = queued.mutation
+            check_order(self.arrived.popleft(), queued.client, mutation.mid)
             edit = self._book.get((queued.client, mutation.mid), -1)
             self.history.decide(queued.client, mutation.mid, edit, mutation.name, mutation.args)
         self.phase = "turned"
 
     def commit(self) -> None:
         self.room.commit()
-        self._durable = self.history.version
-        self.phase = "committed"
-
-    def fail(self, *, happened: bool) -> None:
-        """COMMIT gave an error, and may have happened all the same: open the file again and ask it (R9)."""
-        if happened:
-            self.room.ledger.commit()
-            self._durable = self.history.version
-        path = self.room.ledger.path
-        self.room.ledger.close()
-        self._lose_turn()
-        self.room.recover(self._sparing(Ledger(path, self._party, self.epoch)))
-        self.phase = "idle"
-        self._tell_published()
-        check_file(self)
-
-    def _tell_published(self) -> None:
-        self._published = self.history.version
-        self.told.published(self.history, self._published)
+        if not self._stopped(undecided=True):
+            self.history.durable = self.history.version
+            self.phase = "committed"
 
     def publish(self) -> None:
         self.room.published()
-        self.phase = "idle"
-        self._tell_published()
-        if self.history.version % 4 == 0:
-            self.room.ledger.checkpoint()
+        self._settle()
+        self.told.published(self.history, self.published)
         if self.history.version % 7 == 0:
             self.room.forget_snapshots()
-        check_file(self)
+        if self.history.version % self._weather.folds == 0:
+            self.room.ledger.checkpoint()
+            self._stopped()
 
     def pump(self, line: Line) -> None:
         """Send a session what it is owed; hellos are answered in the order of the sessions."""
@@ -206,16 +269,19 @@ class Host:
 
     def _pump(self, line: Line) -> None:
         """Nothing if the line is full; beside a turn, no more than what is no data."""
-        if len(line.down) < line.window and (self.phase == "idle" or self.drafting):
+        if len(line.down) < line.window and (self.phase == "idle" or self._weather.drafting):
             idle = self.phase == "idle"
             frames = self.room.frames(line.session) if idle else self.room.ephemera(line.session)
-            if idle and line.greeting and frames and isinstance(decode_down(frames[0], line.format), m.Welcome):
-                self.told.introduced(line, line.greeting)
-                line.greeting = ""
+            for raw in frames:
+                self.heard.update(raw)
+            told = [decode_down(raw, line.format) for raw in frames]
+            if line.hello is not None and told and isinstance(told[0], m.Welcome):
+                self.told.introduced(line, line.hello.client)
+            check_told(self, line, told, idle=idle)
             if line.session.ended is not None:  # it is told why, and nothing else
                 line.carry(frames, Sending(None, self.history))
             elif not frames:
-                self.told.check_nothing_owed(line, line.mark, self.history, self._published)
+                self.told.check_nothing_owed(line, line.mark, self.history, self.published)
             else:
                 line.mark = self.told.mark(line)
                 line.carry(frames, Sending(line.mark, self.history))
@@ -240,3 +306,8 @@ class Host:
         """Every turn that is due, to its end."""
         while self.phase != "idle" or self.room.waiting:
             self.advance(Random(0))
+
+
+def _let_go(ledger: Ledger) -> None:
+    with contextlib.suppress(apsw.ConnectionClosedError):  # it was about to, or a story ends in the middle
+        ledger.store.close()

@@ -147,6 +147,13 @@ class Kernel:
         if self.line is not None and self.replica.link is Link.LIVE:
             self.line.send([draft(random, self.replica)])
 
+    def commit_draft(self) -> None:
+        """What was typed is the last edit now: told in the same moment, as a grid does it (R11)."""
+        if self.line is not None and self.replica.link is Link.LIVE:
+            mid = self.replica.pending[-1].mutation.mid
+            self.line.send([m.Draft("c1", "items", {"item-0": {"qty": mid % 10}}, mid)])
+            self.push()
+
     def ask(self) -> None:
         """A barrier: tell me when all that I sent is decided."""
         if self.line is not None and self.replica.link is Link.LIVE:
@@ -205,6 +212,8 @@ class Kernel:
         self._watch()
         self.replica.adopt_base(rows)
         self.replica.adopt_pending(old.client, old.settled_mid, [pending.mutation for pending in old.pending])
+        mids, made = [pending.mutation.mid for pending in self.replica.pending], [edit.mid for edit in edits]
+        checks.hold(mids == made, "R6", f"{self.label} has other undecided edits from its cache", mids, made)
         self.undecided = {pending.ticket: edit for pending, edit in zip(self.replica.pending, edits, strict=True)}
         for edit in edits:
             edit.sent = True  # as far as the new kernel can know

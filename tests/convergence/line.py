@@ -4,6 +4,7 @@ A line: one connection between a kernel and the room, as two queues of bytes. Wh
 
 from collections import deque
 from random import Random
+from typing import Any
 
 from partysync_server.principal import Principal
 from partysync_server.session import Session
@@ -22,6 +23,7 @@ class Line:
 
     def __init__(self, number: int, format: Format, window: int) -> None:
         self.number = number  # grows
+        self.label = ""
         self.format = format
         self.window = window  # frames on their way down before the room has to wait
         self.session = Session(Principal("somebody"), role="owner", format=format)
@@ -29,7 +31,10 @@ class Line:
         self.down: deque[bytes] = deque()
         self.sendings: deque[Sending] = deque()  # beside each of these
         self.mark: Mark = {}  # of the last sending
-        self.greeting = ""  # whose hello waits for its welcome
+        self.hello: m.Hello | None = None  # that waits for its welcome
+        self.sent: int | None = None  # the version that the room has sent last; None: the kernel's is not known
+        self.parts = 0  # of what has begun
+        self.state: dict[str, Any] = {}  # that its session shows of itself
         self.said: list[bytes] = []  # everything that was ever sent up
         self.here = True  # the kernel's end is open
         self.there = True  # the room's end is open
@@ -60,17 +65,17 @@ class Line:
         return frames, [self.sendings.popleft() for _ in range(most)][-1]
 
     def cut(self, random: Random) -> None:
-        """The kernel's end is gone; some of what it sent still arrives. The room has not noticed."""
+        """The kernel's end is gone; some of what it sent still arrives, perhaps after what its next line brings."""
         self.here = False
         self.down.clear()
         self.sendings.clear()
-        for _ in range(random.randint(0, len(self.up))):
+        for _ in range(random.choice((0, random.randint(0, len(self.up))))):
             self.up.pop()
 
-    def losable(self) -> list[int]:
-        """Places of the frames on their way down that may be lost without a word."""
+    def losable(self, *kinds: type[m.Down]) -> list[int]:
+        """Places of the frames on their way down, of these kinds, that may be lost without a word."""
         frames = [decode_down(raw, self.format) for raw in self.down]
-        return [place for place, frame in enumerate(frames) if isinstance(frame, LOSABLE)]
+        return [place for place, frame in enumerate(frames) if isinstance(frame, kinds or LOSABLE)]
 
     def drop(self, place: int) -> None:
         """Lose one frame, and nothing else."""
@@ -84,8 +89,15 @@ class Line:
             raw = random.choice(pushes)
             self.up.insert(random.randint(self.up.index(raw) + 1, len(self.up)), raw)
 
+    def ghost(self) -> "Line":
+        """All that was said on it, once more, from somewhere between; nobody listens."""
+        again = Line(self.number, self.format, self.window)
+        again.up.extend(self.said)
+        again.here = False
+        return again
+
     def relay(self) -> None:
         """Something between the two holds the kernel's end through a restart, and says all it has heard once more."""
         self.session = Session(Principal("somebody"), role="owner", format=self.format)
         self.up = deque(self.said)
-        self.mark, self.greeting = {}, ""
+        self.mark, self.hello, self.sent, self.state = {}, None, None, {}

@@ -269,6 +269,8 @@ class History:
     log: list[tuple[str, int, int]] = field(default_factory=list)  # (client, mid, edit) of version 1, 2, 3 …
     outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)  # that its file has had, each with the version it began at
+    durable: int = 0  # COMMIT has returned up to here; nothing beyond it may be told
 
     @property
     def version(self) -> int:
@@ -298,6 +300,21 @@ class History:
 
     def until(self, version: int) -> "History":
         """The same, as a copy of the file had it."""
-        copy = History(list(self.states), list(self.log), dict(self.outcomes), dict(self.last))
+        copy = History(list(self.states), list(self.log), dict(self.outcomes), dict(self.last), dict(self.epochs))
         copy.truncate(version)
         return copy
+
+    def holds(self, epoch: str, version: int) -> bool:
+        """R10: whether it contains that version of that epoch. An epoch ends where the next begins."""
+        if epoch not in self.epochs:
+            return False
+        names = list(self.epochs)
+        later = names[names.index(epoch) + 1 :]
+        return version <= (self.epochs[later[0]] if later else self.durable)
+
+    def since(self, base: int, version: int) -> tuple[dict[str, int], dict[tuple[str, int], Outcome]]:
+        """What was decided after ``base``: how far each client got, and the outcomes that are worth a line."""
+        decided = self.log[base:version]
+        outcomes = {(client, mid): self.outcomes[client, mid] for client, mid, _ in decided}
+        worth = {name: outcome for name, outcome in outcomes.items() if (outcome.value, outcome.code) != (None, None)}
+        return {client: mid for client, mid, _ in decided}, worth

@@ -5,17 +5,18 @@ They are mistakes that others have made, or that somebody may make here in a yea
 and breaks something with it; the convergence test must notice every one.
 """
 
+from collections import deque
+
 import msgspec
 
-from partysync_server import snapshot
-from partysync_server.ephemera import Ephemera
 from partysync_server.ledger import Ledger
 from partysync_server.room import Queued, Room
-from partysync_server.snapshot import Snapshot
+from partysync_server.witness import Witness
 from partysync_widget.core import messages as m
-from partysync_widget.core import schema
 from partysync_widget.core.codec import encode
 from partysync_widget.core.store import Store
+from tests.convergence.workshop import Main, Workshop
+from tests.power.disk import File
 
 # --- what is told, and when -----------------------------------------------------------------------------------------
 
@@ -44,6 +45,37 @@ def an_ack_comes_after_its_rows(monkeypatch):
     monkeypatch.setattr(Room, "_delta", parted)
 
 
+def an_ack_comes_on_receipt(monkeypatch):
+    """R2, R9: a push is answered when it has come, and decided later."""
+    push, answers = Room._push, Room._answers
+
+    def hasty(room, session, frame):
+        push(room, session, frame)
+        if session.ended is None and frame.mutations:
+            session.received = frame.mutations[-1].mid
+
+    def answered(room, session):
+        received = getattr(session, "received", 0)
+        session.received = 0
+        acks = m.Delta(room.ledger.epoch, session.cursor, session.cursor, acks={session.client: received})
+        return [*([encode(acks, session.format)] if received else []), *answers(room, session)]
+
+    monkeypatch.setattr(Room, "_push", hasty)
+    monkeypatch.setattr(Room, "_answers", answered)
+
+
+def rows_of_one_version_come_in_two_deltas(monkeypatch):
+    """R8: between the two, half of a mutation shows."""
+
+    def parted(room, base, session):
+        whole = room.ledger.delta(base)
+        half = msgspec.structs.replace(whole, version=base, tables=whole.tables[:1], acks={}, results=[])
+        rest = msgspec.structs.replace(whole, tables=whole.tables[1:], schema=[])
+        return [encode(half, session.format), encode(rest, session.format)]
+
+    monkeypatch.setattr(Room, "_delta", parted)
+
+
 def a_turn_is_told_before_it_is_durable(monkeypatch):
     """R9: COMMIT is put off until the next turn begins."""
     begin, commit, close = Ledger.begin, Ledger.commit, Ledger.close
@@ -67,6 +99,50 @@ def a_cached_delta_outlives_its_version(monkeypatch):
         room._seen.clear()
 
     monkeypatch.setattr(Room, "published", published)
+
+
+def a_commit_does_not_wait_for_the_disk(monkeypatch):
+    """R9: synchronous=NORMAL, for a party that fears power loss."""
+    for party in (Main, Workshop):
+        monkeypatch.setattr(party, "durability", "process")
+
+
+def the_disk_lies(monkeypatch):
+    """No rule of ours, and none that could be kept then: a harness that does not notice notices nothing (R9)."""
+    monkeypatch.setattr(File, "sync", lambda file: None)
+
+
+def a_log_is_trusted_at_boot(monkeypatch):
+    """R9: what a failed sync, or a killed process, has left in the log is told, and was never made durable."""
+
+    opening = Ledger._open
+
+    def trusting(ledger, *args, **how):
+        with monkeypatch.context() as patch:
+            patch.setattr(Witness, "fold", lambda witness, connection: None)
+            opening(ledger, *args, **how)
+
+    monkeypatch.setattr(Ledger, "_open", trusting)
+
+
+def an_emptied_log_comes_back(monkeypatch):
+    """R9: an opening that has nothing to write syncs nothing, so the old pages of the log may be read once more."""
+    set_meta = Store.set_meta
+    monkeypatch.setattr(Store, "set_meta", lambda store, key, value: key == "openings" or set_meta(store, key, value))
+
+
+def an_id_is_kept_apart_from_its_effect(monkeypatch):
+    """R5: in another transaction, behind that of the rows; a crash between the two forgets that it was decided."""
+    seal, commit = Ledger.seal, Ledger.commit
+
+    def apart(ledger):
+        commit(ledger)
+        ledger.begin()
+        seal(ledger)
+        commit(ledger)
+
+    monkeypatch.setattr(Ledger, "seal", lambda ledger: None)
+    monkeypatch.setattr(Ledger, "commit", apart)
 
 
 def results_are_forgotten_before_they_were_told(monkeypatch):
@@ -123,6 +199,20 @@ def what_comes_twice_is_run_twice(monkeypatch):
     monkeypatch.setattr(Ledger, "decide", again)
 
 
+def the_last_to_come_is_decided_first(monkeypatch):
+    """R1: what was asked for later, and may rest on what was seen, comes before."""
+    turn = Room.turn
+
+    def hasty(room, *args):
+        clients = {}
+        for queued in room._queue:
+            clients.setdefault(queued.client, []).append(queued)
+        room._queue = deque(queued for some in reversed(clients.values()) for queued in some)
+        turn(room, *args)
+
+    monkeypatch.setattr(Room, "turn", hasty)
+
+
 def a_rejection_does_not_count(monkeypatch):
     """R6: its client stays where it was, and all that follows is a gap."""
     decide = Ledger.decide
@@ -176,152 +266,28 @@ def every_history_is_the_one_that_was_seen(monkeypatch):
     monkeypatch.setattr(Room, "_unknown", lambda room, hello: "")
 
 
-# --- catching up ----------------------------------------------------------------------------------------------------
-
-
-def a_delta_has_no_deletions(monkeypatch):
-    """R4."""
-    changes_since = Store.changes_since
-    monkeypatch.setattr(
-        Store,
-        "changes_since",
-        lambda store, cursor: [msgspec.structs.replace(each, gone=[]) for each in changes_since(store, cursor)],
-    )
-
-
-def there_is_no_horizon(monkeypatch):
-    """R4: tombstones are forgotten, and deltas are computed without them."""
-    compact = Ledger.compact
-
-    def silent(ledger, *keep):
-        compact(ledger, *keep)
-        ledger.store.set_meta("horizon", 0)
-        ledger.horizon = 0
-
-    monkeypatch.setattr(Ledger, "compact", silent)
-
-
-def replace_leaves_no_tombstone(monkeypatch):
-    """R4: without recursive_triggers a row that REPLACE removes is gone in the room only."""
-    init = Store.__init__
-
-    def plain(store, connection, party):
-        init(store, connection, party)
-        connection.execute("PRAGMA recursive_triggers=OFF")
-
-    monkeypatch.setattr(Store, "__init__", plain)
-
-
-def a_changed_id_leaves_its_old_row(monkeypatch):
-    """R4: an UPDATE of the key is not stamped."""
-    stamp_sql = schema.stamp_sql
-
-    def forgetful(table, key):
-        whole = stamp_sql(table, key)
-        start = whole.index(f"CREATE TRIGGER {schema.RESERVED}{key}_rename")
-        return whole[:start] + whole[whole.index("CREATE TRIGGER", start + 1) :]
-
-    monkeypatch.setattr(schema, "stamp_sql", forgetful)
-
-
-def a_delta_has_no_new_tables(monkeypatch):
-    """R4."""
-    schema_since = Store.schema_since
-    monkeypatch.setattr(Store, "schema_since", lambda store, cursor: schema_since(store, cursor) if cursor < 0 else [])
-
-
-def a_snapshot_has_no_last_part(monkeypatch):
-    """R4: what changed while it was read is missing."""
-    monkeypatch.setattr(snapshot, "in_parts", lambda changes, schema, format: [])
-
-
-def a_snapshot_is_fresh_for_ever(monkeypatch):
-    """R4: its last part would need deletions that are forgotten."""
-    monkeypatch.setattr(Snapshot, "fresh", lambda old, ledger: ledger is old._ledger)
-
-
-# --- drafts ---------------------------------------------------------------------------------------------------------
-
-
-def a_draft_is_told_after_the_delta_that_ends_it(monkeypatch):
-    """R11: whoever had been told what was typed is told last that it is committed."""
-    frames, told = Room.frames, Room.ephemera
-
-    def late(room, session):
-        with monkeypatch.context() as patch:
-            patch.setattr(Room, "ephemera", lambda room, session: [])
-            out = frames(room, session)
-        return [*out, *told(room, session)]
-
-    monkeypatch.setattr(Room, "frames", late)
-
-
-def a_draft_is_told_though_its_delta_has_gone(monkeypatch):
-    """R11: it comes late, and nothing ends it."""
-    draft = Ephemera.draft
-
-    def forgetful(ephemera, session, frame):
-        session.decided = 0
-        draft(ephemera, session, frame)
-
-    monkeypatch.setattr(Ephemera, "draft", forgetful)
-
-
-def a_draft_outlives_its_mutation(monkeypatch):
-    """R11: in the room, so that the next welcome has it."""
-    monkeypatch.setattr(Ephemera, "decided", lambda ephemera, client, mid: None)
-
-
-def drafts_outlive_their_session(monkeypatch):
-    """R11: that somebody left says it to most, and not to those who were told that they are back."""
-    monkeypatch.setattr(Ephemera, "forget", lambda ephemera, session: None)
-
-
-def a_snapshot_acks_nobody_but_its_reader(monkeypatch):
-    """R11: what was decided while it was read ends no draft."""
-    read = Room._read
-    monkeypatch.setattr(Room, "_read", lambda room, session, since: read(room, session, 2**53))
-
-
-def what_is_over_is_not_told(monkeypatch):
-    """R11: only what there is."""
-    over = Ephemera._over
-
-    def silent(ephemera, session, key):
-        over(ephemera, session, key)
-        for other in ephemera._others(session):
-            other.untold.pop((session.client, key), None)
-
-    monkeypatch.setattr(Ephemera, "_over", silent)
-
-
 ROOM_FAULTS = [
     an_ack_comes_before_its_rows,
     an_ack_comes_after_its_rows,
+    an_ack_comes_on_receipt,
+    rows_of_one_version_come_in_two_deltas,
     a_turn_is_told_before_it_is_durable,
     a_cached_delta_outlives_its_version,
+    a_commit_does_not_wait_for_the_disk,
+    the_disk_lies,
+    a_log_is_trusted_at_boot,
+    an_emptied_log_comes_back,
+    an_id_is_kept_apart_from_its_effect,
     results_are_forgotten_before_they_were_told,
     a_snapshot_has_no_results,
     a_frame_before_the_welcome_is_fatal,
     a_late_hello_takes_over,
     what_comes_twice_is_run_twice,
+    the_last_to_come_is_decided_first,
     a_rejection_does_not_count,
     the_version_is_a_coarse_clock,
     a_rejection_leaves_half_of_its_rows,
     a_failed_commit_is_taken_for_a_rejection,
     a_push_is_for_any_incarnation,
     every_history_is_the_one_that_was_seen,
-    a_delta_has_no_deletions,
-    there_is_no_horizon,
-    replace_leaves_no_tombstone,
-    a_changed_id_leaves_its_old_row,
-    a_delta_has_no_new_tables,
-    a_snapshot_has_no_last_part,
-    a_snapshot_is_fresh_for_ever,
-    a_draft_is_told_after_the_delta_that_ends_it,
-    a_draft_is_told_though_its_delta_has_gone,
-    a_draft_outlives_its_mutation,
-    drafts_outlive_their_session,
-    a_snapshot_acks_nobody_but_its_reader,
-    what_is_over_is_not_told,
 ]

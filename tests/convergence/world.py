@@ -2,120 +2,99 @@
 A world in one thread: a room, some kernels, the lines between them, and everything that can go wrong, from one seed.
 
 The Replica, the Room, the Ledger, its file and the codec are the real ones; sockets, threads and time are not there.
-What happens next is drawn at random, so a seed is a story, and the same seed is the same story.
+What happens is drawn at random, so a seed is a story, and the same seed is the same story.
 
 ::
 
-    kernel ══ Line ══▶ host                    one move at a time: an edit, a frame, a turn, a cut, a crash
+    kernel ══ Line ══▶ host ── Plug ──▶ disk   one move at a time: an edit, a frame, a turn, a cut, a crash
+
+The lines between a kernel and the room may be several: what was said on a dead one arrives late, between the frames of
+the next, or all of it once more. The server dies, or its power goes, at any operation of its disk.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from random import Random
+from typing import TypeVar
 from unittest.mock import patch
+from zlib import crc32
 
-from partysync_server import parts, snapshot
-from partysync_server import room as room_module
 from partysync_widget.core import messages as m
 from partysync_widget.core import view
-from partysync_widget.core.party import Party
 from partysync_widget.core.replica import Link
-from tests.convergence import checks, edits
+from partysync_widget.core.store import Store
+from tests.convergence import edits
 from tests.convergence.host import Copy, Host
 from tests.convergence.kernel import Kernel
 from tests.convergence.line import Line
-from tests.convergence.workshop import Main, Stranger, Workshop
+from tests.convergence.plot import Move, Plot
+from tests.convergence.plug import Pull
+from tests.convergence.rest import lose_the_last, rest
+from tests.convergence.stores import copied
+from tests.convergence.weather import Weather
+from tests.convergence.workshop import Stranger, Workshop
 
-ROUNDS = 60  # in which everything must come to rest
+LABELS = "abcdef"  # of kernels
+OPERATIONS = 32  # of the disk in a COMMIT, about
+
+T = TypeVar("T", Kernel, Line)
 
 
 class World:
     """See the module. ``run`` raises whatever is broken; ``trace`` tells what was done before."""
 
-    def __init__(self, seed: int, folder: Path, *, shared_id: bool = False, drafts: bool = True) -> None:
-        self.random = Random(seed)
-        self.typing = Random(f"drafts {seed}")  # of its own, so that a story without drafts is what it was
+    def __init__(self, plot: Plot, *, shared_id: bool = False) -> None:
+        self.plot = plot
+        self.weather = Weather(plot)
+        self.party = self.weather.party
         self.trace: deque[str] = deque(maxlen=40)
-        self.moves = 0
+        self.told: list[Move] = []  # the moves so far
         self.book: dict[tuple[str, int], int] = {}  # which edit a (client, mid) is
-        self.copies: list[Copy | None] = []
-        self._shared_id = shared_id
-        self._edits = 0
-        self._lines = 0
-        chance = self.random
-        self.party: type[Party] = chance.choice((Workshop, Workshop, Workshop, Main))
-        self.length = chance.choice((30, 60, 100, 150))
-        self.slow = chance.random() < 0.4
-        self.lossy = chance.random() < 0.3
-        self.flaky = chance.choice((0, 0.4))  # lines break while rows are on their way
-        self.numbers = {  # what is usually large, small enough to be reached
-            (parts, "PART_BYTES"): chance.choice((200, 600, parts.PART_BYTES)),
-            (room_module, "QUEUED_MUTATIONS"): chance.choice((8, 1000, 1000)),
-            (snapshot, "FIRST_ROWS"): chance.choice((1, 2, 500)),
-            (snapshot, "STALE_VERSIONS"): chance.choice((3, 2000)),
-            (view, "COMPARED_ROWS"): chance.choice((2, 2000, 2000)),
-        }
-        for module in (room_module, snapshot):
-            self.numbers[module, "PART_BYTES"] = self.numbers[parts, "PART_BYTES"]
-        limits = m.Limits(frame=chance.choice((1 << 20, 2000)), mutations=chance.choice((2, 5, 256)))
-        if limits.mutations > 5:  # one push must always find room
-            self.numbers[room_module, "QUEUED_MUTATIONS"] = 1000
-        self.host = Host(folder, self.party, limits, chance.choice((2, 6, 1000)), self.book)
-        self.host.drafting = drafts and self.typing.random() < 0.7
+        self.copies: list[Copy] = []
+        self.past: list[Line] = []  # lines that were cut
+        self.host = Host(self.weather, self.book)
         self.kernels: list[Kernel] = []
-        self.menu = self._menu()
-
-    def _menu(self) -> tuple[list[Callable[[], None]], list[float]]:
-        """What may happen, and how often. Each world has its own weather."""
-        chance = self.random
-        menu: list[tuple[Callable[[], None], float]] = [
-            (self.edit, 35),
-            (self.push, 6),
-            (self.hear, 16),
-            (self.tell, 18),
-            (self.converse, 10),
-            (self.drive, 22),
-            (self.pump, 18),
-            (self.reconnect, 8),
-            (self.ask, 3),
-            (self.ping, 2),
-            (self.show, 0.5),
-            (self.arrive, 0.5),
-            (self.cut, chance.choice((0, 2, 8))),
-            (self.notice, 2),
-            (self.repeat, chance.choice((0, 2))),
-            (self.drop, 10 * self.lossy),
-            (self.kill, chance.choice((0, 1, 3))),
-            (self.restart, chance.choice((0, 0.5))),
-            (self.fail, chance.choice((0, 6))),
-            (self.copy, 1),
-            (self.restore, chance.choice((0, 0, 5))),
-            (self.revive, chance.choice((0, 0, 2))),
-        ]
-        return [what for what, _ in menu], [weight for _, weight in menu]
+        self._shared_id = shared_id
 
     def run(self) -> None:
         """The whole story, to a rest."""
         with ExitStack() as stack:
-            for (module, name), number in self.numbers.items():
+            stack.enter_context(patch.object(Store, "memory", classmethod(copied(Store.memory))))
+            for (module, name), number in self.weather.numbers.items():
                 stack.enter_context(patch.object(module, name, number))
-            for _ in range(self.random.randint(2, 3)):
-                self.arrive()
-            self.reconnect()
-            for name, args in edits.setup(self.party):
-                self._edit(self.kernels[0], name, args)
-            for _ in range(self.length):
-                (what,) = self.random.choices(*self.menu)
-                self.moves += 1
-                self.trace.append(what.__name__)
-                what()
-                self.type()
-            self.rest()
-            if self.lossy:
-                self.lose_the_last()
-                self.rest()
+            self._move("begin", 0)
+            for name, number in self.weather.moves:
+                self._move(name, number)
+            self._move("end", 100_000)
+
+    def _move(self, name: str, number: int) -> None:
+        self.dice, self._number, self._count = self.plot.dice(name, number), number, 0
+        self.trace.append(f"{name}{number}")
+        self.told.append((name, number))
+        move: Callable[[], None] = getattr(self, name)
+        move()
+
+    def begin(self) -> None:
+        """Some kernels, most of them with lines, and the rows that edits need."""
+        self.host.start()
+        for _ in range(self.dice.randint(3, self.weather.crowd)):
+            self.arrive()
+        self.reconnect()
+        for name, args in edits.setup(self.party):
+            self.make(self.kernels[0], name, args)
+
+    def end(self) -> None:
+        """Everything comes to rest, whatever was going to go wrong."""
+        self.host.plug.out()
+        rest(self)
+        if self.weather.lossy:
+            lose_the_last(self)
+            rest(self)
+
+    @property
+    def figures(self) -> Counter[str]:
+        return Counter(moves=len(self.told), **self.host.figures)
 
     def close(self) -> None:
         """Let go of every database."""
@@ -124,41 +103,51 @@ class World:
             kernel.replica.closed()
             kernel.replica.store.close()
 
+    def _next(self) -> int:
+        """A number that nothing else has, and that stays the same when other moves are taken away."""
+        self._count += 1
+        return self._number * 1000 + self._count
+
+    def _pick(self, things: Iterable[T]) -> T | None:
+        """One of these; the same one whichever of the others are there, unless it is lost itself."""
+        draw = self.dice.getrandbits(32)
+        return min(things, key=lambda each: crc32(f"{draw} {each.label}".encode()), default=None)
+
     # --- kernels --------------------------------------------------------------------------------------------------
 
     def _kernel(self, able: Callable[[Kernel], object] = bool) -> Kernel:
         """One of those that can, if any can. In a slow world most of the time it is the first."""
         kernels = [kernel for kernel in self.kernels if able(kernel)] or self.kernels
-        return kernels[0] if self.slow and self.random.random() < 0.7 else self.random.choice(kernels)
+        return kernels[0] if self.weather.slow and self.dice.random() < 0.7 else self._pick(kernels) or kernels[0]
 
     def arrive(self) -> None:
         """One more kernel."""
-        if len(self.kernels) < 4:
-            stranger = self.party is Workshop and bool(self.kernels) and self.random.random() < 0.15
+        if len(self.kernels) < self.weather.crowd:
+            stranger = self.party is Workshop and bool(self.kernels) and self.dice.random() < 0.15
             party = Stranger if stranger else self.party
             client = "the-same" if self._shared_id else ""
-            kernel = Kernel("abcd"[len(self.kernels)], self.host, party, ruled=not stranger, client=client)
-            kernel.compares = self.numbers[view, "COMPARED_ROWS"] > 100
+            kernel = Kernel(LABELS[len(self.kernels)], self.host, party, ruled=not stranger, client=client)
+            kernel.compares = self.weather.numbers[view, "COMPARED_ROWS"] > 100
             self.kernels.append(kernel)
 
     def edit(self) -> None:
         kernel = self._kernel()
         tables = kernel.replica.view.tables
         columns = {name: {c.name: c.type for c in entry.spec.columns} for name, entry in tables.items()}
-        self._edits += 1
-        self._edit(kernel, *edits.edit(self.random, self.party, columns, kernel.label, self._edits))
+        self.make(kernel, *edits.edit(self.dice, self.party, columns, kernel.label, self._next()))
 
-    def _edit(self, kernel: Kernel, name: str, args: dict[str, object]) -> None:
-        self._edits += 1
-        made = kernel.edit(self._edits, name, args, self.book)
+    def make(self, kernel: Kernel, name: str, args: dict[str, object]) -> None:
+        made = kernel.edit(self._next(), name, args, self.book)
         self.trace.append(f"{kernel.label} {'makes' if made else 'is refused'} {name} {args}")
-        if self.random.random() < 0.5:
+        if made and self.weather.drafting and self.dice.random() < 0.3:
+            kernel.commit_draft()
+        if self.dice.random() < 0.5:
             kernel.push()
 
     def type(self) -> None:
-        """Somebody types, or not."""
-        if self.host.drafting and self.typing.random() < 0.5:
-            self.typing.choice(self.kernels).type(self.typing)
+        """Somebody types, commits what was typed, or gives it up."""
+        if (kernel := self._pick(self.kernels)) is not None:
+            kernel.type(self.dice)
 
     def push(self) -> None:
         self._kernel().push()
@@ -170,35 +159,36 @@ class World:
         self._kernel().ask()
 
     def show(self) -> None:
-        self._kernel().show({"at": self.moves})
+        self._kernel().show({"at": self._number})
 
     def tell(self) -> None:
         """Frames reach a kernel; usually it pushes what it has then."""
         self._listen(self._kernel(lambda each: each.line is not None and (each.line.down or not each.line.there)))
 
     def _listen(self, kernel: Kernel) -> None:
-        kernel.listen(self.random.choice((1, 1, 2, 9)), self.book)
-        if kernel.replica.link is Link.WELCOMED and self.random.random() < self.flaky:
+        kernel.listen(self.dice.choice((1, 1, 2, 9)), self.book)
+        if kernel.replica.link is Link.WELCOMED and self.dice.random() < self.weather.flaky:
             self._cut(kernel)
-        elif self.random.random() < 0.7:
+        elif self.dice.random() < 0.7:
             kernel.push()
 
     def converse(self) -> None:
         """Some frames there and back, as when the line is good."""
         kernel = self._kernel()
-        for _ in range(self.random.randint(1, 4)):
+        for _ in range(self.dice.randint(1, 4)):
             if kernel.line is None:
-                self._connect(kernel)
+                self.connect(kernel)
             line = kernel.line
             if line.there:
-                self.host.receive(line, self.random.randint(1, 5))
+                self.host.receive(line, self.dice.randint(1, 5))
                 self.host.pump(line)
             self._listen(kernel)
 
     def revive(self) -> None:
         kernel = self._kernel()
         if kernel.line is not None:
-            kernel.line.cut(self.random)
+            self.past.append(kernel.line)
+            kernel.line.cut(self.dice)
         kernel.revive()
 
     # --- lines ----------------------------------------------------------------------------------------------------
@@ -206,35 +196,40 @@ class World:
     def reconnect(self) -> None:
         """Everybody who has no line, or is lucky, tries again."""
         for kernel in self.kernels:
-            if kernel.line is None and self.random.random() < 0.6:
-                self._connect(kernel)
+            if kernel.line is None and self.dice.random() < 0.6:
+                self.connect(kernel)
 
-    def _connect(self, kernel: Kernel) -> None:
-        self._lines += 1
-        kernel.connect(Line(self._lines, "json" if self._lines % 2 else "msgpack", self.random.choice((1, 3, 20))))
+    def connect(self, kernel: Kernel) -> None:
+        number = self._next()
+        line = Line(number, "json" if number % 2 else "msgpack", self.dice.choice((1, 3, 20)))
+        line.label = f"{kernel.label} {number}"
+        kernel.connect(line)
 
     def _line(self, able: Callable[[Line], object] = bool) -> Line | None:
-        lines = [line for line in self.host.lines if able(line)]
-        return self.random.choice(lines) if lines else None
+        return self._pick(line for line in self.host.lines if able(line))
 
     def hear(self) -> None:
         """Frames reach the room."""
         if (line := self._line(lambda each: each.up)) is not None:
-            self.host.receive(line, self.random.choice((1, 2, 9)))
+            self.host.receive(line, self.dice.choice((1, 2, 9)))
 
     def pump(self) -> None:
         """The room sends to one session what it is owed, and some of what it is owed next."""
         if (line := self._line()) is not None:
-            for _ in range(self.random.choice((1, 2, 6))):
+            for _ in range(self.dice.choice((1, 2, 6))):
                 self.host.pump(line)
 
     def cut(self) -> None:
-        """A kernel loses its line; the room hears of it later."""
-        self._cut(self._kernel())
+        """A kernel loses its line; the room hears of it later, perhaps after the next has come."""
+        kernel = self._kernel()
+        self._cut(kernel)
+        if self.dice.random() < 0.5:
+            self.connect(kernel)
 
     def _cut(self, kernel: Kernel) -> None:
         if kernel.line is not None:
-            kernel.line.cut(self.random)
+            self.past.append(kernel.line)
+            kernel.line.cut(self.dice)
             kernel.hang_up()
 
     def notice(self) -> None:
@@ -244,26 +239,55 @@ class World:
 
     def repeat(self) -> None:
         if (line := self._line()) is not None:
-            line.repeat(self.random)
+            line.repeat(self.dice)
+
+    def haunt(self) -> None:
+        """An old line's frames come once more, between those of the lines that there are now."""
+        if (line := self._pick(self.past)) is not None:
+            self.host.figures["ghosts"] += 1
+            self.host.join(line.ghost())
 
     def drop(self) -> None:
-        """A frame is lost, and the line goes on."""
+        """A frame is lost, and the line goes on: now and then a part, which nothing but their count betrays."""
         kernel = self._kernel(lambda each: each.line is not None and each.line.lossy and each.line.losable())
         if kernel.line is not None and kernel.line.lossy and (places := kernel.line.losable()):
-            kernel.line.drop(self.random.choice(places))
+            parts = kernel.line.losable(m.Part) if self.dice.random() < 0.5 else []
+            kernel.line.drop(self.dice.choice(parts or places))
             self.trace.append(f"{kernel.label} loses a frame")
 
     # --- the room -------------------------------------------------------------------------------------------------
 
     def drive(self) -> None:
-        """A turn begins, or goes on, or is over and told to everybody."""
-        for _ in range(self.random.choice((1, 1, 3))):
-            self.host.advance(self.random)
-        if self.random.random() < 0.3:
+        """A turn begins, or goes on, or is over and told to everybody; on a slow disk COMMIT takes long."""
+        for _ in range(self.dice.choice((1, 1, 3))):
+            if self.host.phase != "turned" or self.dice.random() >= self.weather.disk_takes:
+                self.host.advance(self.dice)
+        if self.dice.random() < 0.3:
             self.host.pump_all()
 
     def kill(self) -> None:
-        self._relayed(self.host.kill)
+        """As ``kill -9`` does it: now, or in the middle of what the disk does next."""
+        self._relayed(lambda: self._stop(None))
+
+    def lose_power(self) -> None:
+        """The same, and the power goes with it."""
+        self._stop(self._fresh_dice())
+
+    def _stop(self, dice: Random | None) -> None:
+        operations = self.dice.choice((None, self.dice.randrange(OPERATIONS), self.dice.randrange(OPERATIONS)))
+        if operations is not None and self.host.phase == "idle" and self.host.room.waiting:
+            self.host.advance(self.dice)
+        self.host.stop([Pull(operations, dice), *self._again()])
+        if operations is not None and self.host.phase == "turned":
+            self.host.advance(self.dice)  # in the middle of COMMIT, if it takes so many
+
+    def _again(self) -> list[Pull]:
+        """Sometimes once more, while the room is opened."""
+        how = self.dice.choice((None, None, self._fresh_dice()))
+        return [Pull(self.dice.randrange(OPERATIONS), how)] if self.dice.random() < 0.2 else []
+
+    def _fresh_dice(self) -> Random:
+        return Random(self.dice.getrandbits(32))
 
     def restart(self) -> None:
         if self.host.phase == "idle":
@@ -271,74 +295,39 @@ class World:
 
     def _relayed(self, stop: Callable[[], None]) -> None:
         """Sometimes a line outlives the server that it led to."""
-        lines = [line for line in self.host.lines if line.here and self.random.random() < 0.1]
+        lines = [line for line in self.host.lines if line.here and self.dice.random() < 0.1]
         stop()
         for line in lines:
-            line.relay()
-            self.host.join(line)
+            if not line.there:
+                line.relay()
+                self.host.join(line)
 
     def fail(self) -> None:
-        """A turn whose COMMIT gives an error."""
+        """A turn whose COMMIT gives an error; a disk that forgets what it could not sync does not live long."""
         if self.host.phase == "idle" and self.host.room.waiting:
-            self.host.advance(self.random)
+            self.host.advance(self.dice)
         if self.host.phase == "turned":
-            self.host.fail(happened=self.random.random() < 0.5)
+            operations = self.dice.choice((2 * OPERATIONS, self.dice.randrange(OPERATIONS)))
+            code, once = self.dice.choice(("eio", "full", "short", "clean", "clean")), self.dice.random() < 0.4
+            self.host.fail(operations=operations, code=code, once=once)
+            if code == "clean" and self.dice.random() < 0.7:
+                operations = self.dice.choice((None, None, self.dice.randrange(OPERATIONS)))
+                self.host.stop([Pull(operations, self._fresh_dice())])
 
     def copy(self) -> None:
-        if self.host.phase == "idle":
+        if self.host.phase == "idle" and self.host.history.version:
             self.copies.append(self.host.copy())
 
     def restore(self) -> None:
-        if self.host.phase == "idle":
-            self.host.restore(self.random.choice([*self.copies, *self.copies, None]))
-
-    # --- at rest --------------------------------------------------------------------------------------------------
-
-    def rest(self) -> None:
-        """Nothing goes wrong any more, and everything that is owed is done."""
-        self.trace.append("rest")
-        self.notice()
-        for _ in range(ROUNDS):
-            for kernel in self.kernels:
-                if kernel.line is None:
-                    self._connect(kernel)
-                kernel.push()
-                kernel.ping()
-            for line in list(self.host.lines):
-                self.host.receive(line, 1000)
-            self.host.finish()
-            for _ in range(4):
-                self.host.pump_all()
-            for kernel in self.kernels:
-                kernel.listen(1000, self.book)
-            if self._resting():
-                break
-        checks.check_rest(self.host, self.kernels)
-
-    def lose_the_last(self) -> None:
-        """One or two more edits; some never hear the first: the next, a barrier or the heartbeat tells (R3)."""
-        author, *others = self.kernels
-        for lost in self.random.choice(((True,), (True, False))):
-            self._edit(author, *edits.last(self.party))
-            author.push()
-            self.host.receive(author.line, 1000)
-            self.host.finish()
-            self.host.pump_all()
-            for kernel in others if lost else ():
-                for place in reversed(kernel.line.losable()):
-                    kernel.line.drop(place)
-                if self.random.random() < 0.5:
-                    kernel.ask()
-
-    def _resting(self) -> bool:
-        """Two rounds without a move."""
-        return all(
-            kernel.replica.link is Link.LIVE
-            and kernel.history is self.host.history
-            and kernel.at == self.host.history.version
-            and not kernel.undecided
-            and kernel.line is not None
-            and not kernel.line.up
-            and not kernel.line.down
-            for kernel in self.kernels
-        )
+        """An older copy, or nothing, is put in the place of the file; somebody it knows works offline meanwhile."""
+        version = self.host.history.version
+        older = [copy for copy in self.copies if copy.history.version < version]
+        if self.host.phase == "idle" and (older or self.dice.random() < 0.2):
+            copy = self.dice.choice([*older, *older, None])
+            known = copy.history.last if copy else {}
+            kernel = self._pick(kernel for kernel in self.kernels if kernel.replica.client in known)
+            if kernel is not None and self.dice.random() < 0.7:
+                self._cut(kernel)
+                self.make(kernel, *edits.last(self.party))
+            alone = self.dice.random() < 0.5
+            self.host.restore(copy, alone=alone)
