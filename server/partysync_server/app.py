@@ -28,7 +28,7 @@ from .metrics import exposition
 from .operating import ROUTES
 from .refusal import Refused
 from .rooms import Rooms
-from .visit import PING_SECONDS, PONG_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose
+from .visit import PING_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose
 
 log = logging.getLogger("partysync.server")
 
@@ -192,8 +192,8 @@ def health(rooms: Rooms) -> dict[str, Any]:
     return {"partysync": __version__, "protocol": m.PROTOCOL, "sessions": rooms.sessions()}
 
 
-def make_app(house: House, prefix: str = "") -> tornado.web.Application:
-    """The routes, below ``prefix``. Each goes through ``Gate``."""
+def make_app(house: House, prefix: str = "", *, ping: float = PING_SECONDS) -> tornado.web.Application:
+    """The routes, below ``prefix``. Each goes through ``Gate``. ``ping``: as ``PING_SECONDS``; 0 is never."""
     common, below = {"house": house}, re.escape(prefix)
     return tornado.web.Application(
         [
@@ -204,8 +204,8 @@ def make_app(house: House, prefix: str = "") -> tornado.web.Application:
         ],
         default_handler_class=Nothing,
         default_handler_args=common,
-        websocket_ping_interval=PING_SECONDS,
-        websocket_ping_timeout=PONG_SECONDS,
+        websocket_ping_interval=ping,
+        websocket_ping_timeout=ping,
         websocket_max_message_size=FIRST_FRAME,
         log_function=lambda handler: log.debug("%s %s", handler.get_status(), handler.request.method),
     )

@@ -26,8 +26,6 @@ from .hosting import Hosting
 from .principal import OPERATOR, Principal
 from .refusal import Refused, explain
 from .visit import (
-    PING_SECONDS,
-    PONG_SECONDS,
     Admission,
     Visit,
     admit,
@@ -169,11 +167,11 @@ class MountedRoom(Gate):
 
     @property
     def ping_interval(self) -> float:  # seconds; Jupyter's mixin has milliseconds here, which Tornado misreads
-        return PING_SECONDS
+        return self.hosting.ping
 
     @property
     def ping_timeout(self) -> float:
-        return PONG_SECONDS
+        return self.hosting.ping
 
     @property
     def max_message_size(self) -> int:

@@ -25,7 +25,7 @@ from .refusal import Refused
 from .rooms import Rooms
 from .session import Session
 
-PING_SECONDS, PONG_SECONDS = 20, 20  # a peer that answers no ping for so long is gone
+PING_SECONDS = 20.0  # between pings; a peer that answers none for as long is gone
 MAX_ROOM_NAME = 200
 
 
