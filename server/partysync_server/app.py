@@ -16,7 +16,6 @@ from typing import Any
 
 import tornado.web
 import tornado.websocket
-from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketProtocol13
 
 from partysync_widget import __version__
@@ -28,7 +27,7 @@ from .metrics import exposition
 from .operating import ROUTES
 from .refusal import Refused
 from .rooms import Rooms
-from .visit import PING_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose
+from .visit import PING_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose, is_there
 
 log = logging.getLogger("partysync.server")
 
@@ -97,21 +96,21 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         if self.visit is not None:
             self.visit.hear(message)
         pause = 0.0 if self.who.operator else self.house.usage.pause(self.who.id, size)
-        if not pause:
-            return None
         counts.slowed += pause
-        return self._rest(pause)
+        return self._rest(pause) if pause or (self.visit is not None and self.visit.crowded) else None
 
     async def _rest(self, pause: float) -> None:
-        """Its pongs wait behind its frames meanwhile. They are not missed, for who sends is there."""
-        connection: Any = self.ws_connection
-        while pause > 0 and connection is not None and not connection.is_closing():
-            connection._received_pong = True  # noqa: SLF001  # Tornado 6.5 and newer
-            connection.last_pong = IOLoop.current().time()  # older ones
-            await asyncio.sleep(min(pause, REST_SECONDS))
-            pause -= REST_SECONDS
-        if connection is not None:
-            connection._received_pong = True  # noqa: SLF001
+        """As long as it is too fast, and as long as the room has all it can hold."""
+        connection = self.ws_connection
+        while connection is not None and not connection.is_closing():
+            is_there(connection)
+            if pause > 0:
+                await asyncio.sleep(min(pause, REST_SECONDS))
+                pause -= REST_SECONDS
+            elif self.visit is not None and self.visit.crowded:
+                await self.visit.eased(REST_SECONDS)
+            else:
+                return
 
     def greeted(self) -> None:
         """It has said hello, and may send what the room's limit allows."""

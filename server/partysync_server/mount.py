@@ -21,7 +21,7 @@ from tornado.websocket import WebSocketHandler
 
 from partysync_widget.core.codec import Format
 
-from .app import SocketWire, health
+from .app import REST_SECONDS, SocketWire, health
 from .hosting import Hosting
 from .principal import OPERATOR, Principal
 from .refusal import Refused, explain
@@ -33,6 +33,7 @@ from .visit import (
     check_link,
     check_upgrade,
     choose,
+    is_there,
     recognise,
 )
 
@@ -154,10 +155,18 @@ class MountedRoom(Gate):
         visit = self.visit
         if visit is not None:
 
-            async def hear() -> None:
+            async def hear() -> bool:
                 visit.hear(message)
+                return visit.crowded
 
-            await self.hosting.call(hear)
+            async def wait() -> bool:
+                await visit.eased(REST_SECONDS)
+                return visit.crowded
+
+            crowded = await self.hosting.call(hear)
+            while crowded and self.ws_connection is not None and not self.ws_connection.is_closing():
+                is_there(self.ws_connection)
+                crowded = await self.hosting.call(wait)
 
     def on_close(self) -> None:
         self.gone = True

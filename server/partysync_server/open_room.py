@@ -85,6 +85,7 @@ class OpenRoom:
         self._stirred = False  # ephemera are about to be told
         self._closing = False
         self._work = asyncio.Event()
+        self._eased = asyncio.Event()  # set for a moment after each turn
         self._driver = asyncio.create_task(self._drive())
 
     def join(self, session: Session, wire: Wire) -> None:
@@ -105,19 +106,30 @@ class OpenRoom:
             self.empty_since = time.monotonic()
         self.wake()
 
-    def receive(self, session: Session, frame: m.Up) -> None:
+    def receive(self, session: Session, frame: m.Up, size: int = 0) -> None:
         if self._closing:
             return
         if isinstance(frame, m.Ask) and session.client and session.ended is None:
             self._ask(session, frame)
         else:
-            self.room.receive(session, frame)
+            self.room.receive(session, frame, size)
         self.wake()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to be decided that nobody's next frame should be read yet."""
+        return self.room.crowded and not (self.broken or self._closing)
+
+    async def eased(self, seconds: float) -> None:
+        """Until some of it is decided, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._eased.wait()
 
     # --- who may be here ------------------------------------------------------------------------------------------
 
     def _ask(self, session: Session, ask: m.Ask) -> None:
-        if session.asked == MOST_ASKED:
+        if session.asked + len(session.answers) >= MOST_ASKED:  # answers that it does not take count as well (R12)
             session.end(m.Error("busy", f"More than {MOST_ASKED} questions are waiting for an answer.", "backoff"))
             return
         session.asked += 1
@@ -248,6 +260,8 @@ class OpenRoom:
             self.room.published()
         finally:
             self._deciding = False
+            self._eased.set()
+            self._eased.clear()
         self.counts.turns.add(time.perf_counter() - began)
         self.counts.rejected += ledger.rejected - rejected
         self.counts.accepted += ledger.version - version - (ledger.rejected - rejected)  # each takes one version (R1)
@@ -300,8 +314,9 @@ class OpenRoom:
 
     async def _write(self, session: Session, wire: Wire, frames: list[bytes], *, last: bool) -> None:
         try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await wire.write(frames)
+            for frame in frames:  # each has its time: a line that is slow, and a change that is large, are no fault
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await wire.write([frame])
         except TimeoutError:
             log.info("a session took nothing for %s s and is cut", WRITE_SECONDS)
             last = True

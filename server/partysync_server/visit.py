@@ -10,8 +10,10 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tornado.httputil
+from tornado.ioloop import IOLoop
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import SUBPROTOCOLS, Format, decode_up
@@ -124,6 +126,12 @@ def _party(rooms: Rooms, wanted: str, hint: str) -> type[Party]:
     return party
 
 
+def is_there(connection: Any) -> None:
+    """Whoever sends is there, though the pong that is awaited of them lies behind what we have not read yet."""
+    connection._received_pong = True  # noqa: SLF001  # Tornado 6.5 and newer
+    connection.last_pong = IOLoop.current().time()  # older ones
+
+
 class Visit:
     """One session in one room, from the opening of its socket to the end."""
 
@@ -148,11 +156,21 @@ class Visit:
 
     def hear(self, message: str | bytes) -> None:
         try:
-            frame = decode_up(message.encode() if isinstance(message, str) else message, self._format)
+            raw = message.encode() if isinstance(message, str) else message
+            frame = decode_up(raw, self._format)
         except ProtocolError as error:
             self._end(m.Error("bad-frame", error.message, "never"))
         else:
-            self._place.receive(self._session, frame)
+            self._place.receive(self._session, frame, len(raw))
+
+    @property
+    def crowded(self) -> bool:
+        """Whether its next frame should wait: the room has all it can hold."""
+        return self._place.crowded and self._session.ended is None
+
+    async def eased(self, seconds: float) -> None:
+        """Until the room has decided some of it, at most so long."""
+        await self._place.eased(seconds)
 
     def leave(self) -> None:
         self._place.leave(self._session)

@@ -47,7 +47,7 @@ def digest(room):
 
 
 def in_file(file):
-    """(entries in the order in which they were made, version) of the room's file, read by SQLite and nothing of ours."""
+    """(entries in the order in which they were made, version) of the room's file, read by SQLite alone."""
     found = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
     assert found.pragma("integrity_check") == "ok"
     entries = found.execute("SELECT who, n, times FROM entries ORDER BY rowid").fetchall()

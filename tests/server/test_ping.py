@@ -57,4 +57,3 @@ def test_who_answers_no_ping_is_let_go_of_a_mounted_room(tmp_path, enter, wait_u
     finally:
         jupyter.stop()
         stop_own_server(tmp_path)
-
