@@ -27,7 +27,7 @@ from .metrics import exposition
 from .operating import ROUTES
 from .refusal import Refused
 from .rooms import Rooms
-from .visit import PING_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose, is_there
+from .visit import PING_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose, hold_little, is_there
 
 log = logging.getLogger("partysync.server")
 
@@ -84,6 +84,7 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         if self.admission is None:
             raise RuntimeError("A socket opens only after get() has found its room.")
         self.set_nodelay(True)
+        hold_little(self)
         self.visit = Visit(self.admission, self.format, WelcomingWire(self, self.format))
         if self.selected_subprotocol is None:
             self.visit.refuse_protocol()

@@ -33,6 +33,7 @@ from .visit import (
     check_link,
     check_upgrade,
     choose,
+    hold_little,
     is_there,
     recognise,
 )
@@ -135,6 +136,7 @@ class MountedRoom(Gate):
 
     async def open(self, *args: str, **kwargs: str) -> None:  # noqa: ARG002  # Tornado's; it awaits this
         self.set_nodelay(True)
+        hold_little(self)
         admission, wire = self.admission, MountedWire(self, self.format)
         if admission is None:
             raise RuntimeError("A socket opens only after get() has found its room.")

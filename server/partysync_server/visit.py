@@ -6,13 +6,16 @@ Doors differ (``app``: the server's token and links; ``mount``: also whoever Jup
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import tornado.httputil
+import tornado.websocket
 from tornado.ioloop import IOLoop
 
 from partysync_widget.core import messages as m
@@ -29,6 +32,7 @@ from .session import Session
 
 PING_SECONDS = 20.0  # between pings; a peer that answers none for as long is gone
 MAX_ROOM_NAME = 200
+UNSENT_BYTES = 1 << 17  # of one session that the system keeps, at most
 
 
 def check_upgrade(upgrade: str | None) -> None:
@@ -124,6 +128,17 @@ def _party(rooms: Rooms, wanted: str, hint: str) -> type[Party]:
         )
         raise Refused(404, "unknown-party", text)
     return party
+
+
+def hold_little(handler: tornado.websocket.WebSocketHandler) -> None:
+    """Let the system keep little that it cannot send yet. It would take megabytes for whoever does not read.
+
+    What is on the way is not counted, so no line is slower; what a slow one is sent next is fresher (R12).
+    """
+    stream = getattr(handler.ws_connection, "stream", None)
+    if stream is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):  # no TCP, or it is gone already
+            stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def is_there(connection: Any) -> None:
