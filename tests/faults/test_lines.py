@@ -20,7 +20,7 @@ from tests.proof import extent, note
 TIMES = extent("lines", 1, 10)  # each fault in each activity
 SEED = 20261127
 PING = 1  # seconds, of the server
-BOUND = 10.0  # seconds until all is well again, from the moment of the fault
+BOUND = 5.0  # seconds until all is well again, from the moment of the fault; the server's ping alone takes seven
 
 EDITS = 40
 TEXT = "x" * 250
@@ -134,11 +134,8 @@ def test_after_a_fault_all_is_as_it_should_be(fault, activity, pinging, proxy, e
 
         rows = bob.table("t").records
         assert ann.table("t").records == rows
-        assert (
-            len({row["id"] for row in rows})
-            == len(rows)
-            == {"snapshot": MANY, "catch-up": SOME + EDITS}.get(activity, 2 * EDITS)
-        )
+        many = {"snapshot": MANY, "catch-up": SOME + EDITS, "edit": len(receipts)}[activity]
+        assert len({row["id"] for row in rows}) == len(rows) == many
         assert all(value in (None, SOME) for value in values)
         assert ann.pending == bob.pending == 0
         assert took < BOUND
