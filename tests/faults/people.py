@@ -47,12 +47,16 @@ class Person:
 class Reckoning:
     """What came of it all: what the people were told, what they see, and what stands in the file."""
 
-    def __init__(self, server, people):
+    def __init__(self, server, people, **others):
+        """``others``: what somebody else has made, by name, and was told of as it should be."""
         for person in people:
             person.go_on()
         self.outcomes = {person.who: json.loads(person.hear()) for person in people}
         for person in people:
             person.go_on()
+        for who, made in others.items():
+            refused = [n for n in made if n % tally.REFUSED == 0]
+            self.outcomes[who] = {"accepted": sorted({*made} - {*refused}), "rejected": refused, "unsettled": []}
         self.digests = {person.hear() for person in people}
         server.stop()
         self.entries, self.version = tally.in_file(*server.files())
