@@ -50,13 +50,13 @@ def edit(ann, bob):
 def catch_up(ann, bob):
     """Ann was away, and edits too; when she comes back she is told what was missed, in parts."""
     ann.offline()
-    made = bob.table("t").insert_many([{"id": f"bob-{n}", "text": TEXT} for n in range(SOME)])
+    made = bob.table("t").insert_many([{"id": f"bob-{n}", "text": TEXT} for n in range(SOME)], progress=False)
     made.result(20)
     return [made, *(ann.table("t").insert(id=f"ann-{n}", text=TEXT) for n in range(EDITS))]
 
 
 def fill(bob):
-    bob.table("t").insert_many([{"id": f"bob-{n}", "text": TEXT} for n in range(MANY)]).result(20)
+    bob.table("t").insert_many([{"id": f"bob-{n}", "text": TEXT} for n in range(MANY)], progress=False).result(20)
 
 
 @pytest.fixture(scope="module")
