@@ -24,7 +24,7 @@ PACE = 0.03  # seconds between two
 BURST = 150  # edits without a pause: more than the system keeps for anybody
 GROWTH = 0.6e6  # bytes of the server's memory for each that takes nothing, at most
 BUFFER = 4_096  # bytes that the system takes for who does not read
-PING = 5  # seconds
+PING = 20 if LONG else 5  # seconds
 NOISE = 0.0 if LONG else 0.1  # seconds that a busy machine may add to a few edits
 
 
