@@ -145,12 +145,21 @@ class Server:
         """The files of its rooms, by name."""
         return sorted(self.data.glob(f"rooms/*/{pattern}"))
 
-    def sessions(self):
-        """How many sessions it has. Asking is also the proof that it answers."""
-        request = urllib.request.Request(f"{self.url}/health", headers={"Authorization": f"Bearer {TOKEN}"})
+    def get(self, path):
+        """What it answers to its operator."""
+        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=SECONDS) as answer:
-            return json.load(answer)["sessions"]
+            return answer.read().decode()
+
+    def sessions(self):
+        """How many sessions it has. Asking is also the proof that it answers."""
+        return json.loads(self.get("/health"))["sessions"]
+
+    def metric(self, name):
+        """One of its metrics, as a number; ``name`` with the labels, as it stands there."""
+        lines = self.get("/metrics").splitlines()
+        return next(float(line.removeprefix(name)) for line in lines if line.startswith(f"{name} "))
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -16,7 +16,6 @@ from typing import Any
 
 import tornado.web
 import tornado.websocket
-from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketProtocol13
 
 from partysync_widget import __version__
@@ -28,7 +27,7 @@ from .metrics import exposition
 from .operating import ROUTES
 from .refusal import Refused
 from .rooms import Rooms
-from .visit import PING_SECONDS, PONG_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose
+from .visit import PING_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose, hold_little, is_there
 from .wire import SocketWire
 
 log = logging.getLogger("partysync.server")
@@ -86,6 +85,7 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         if self.admission is None:
             raise RuntimeError("A socket opens only after get() has found its room.")
         self.set_nodelay(True)
+        hold_little(self)
         self.visit = Visit(self.admission, self.format, WelcomingWire(self, self.format))
         if self.selected_subprotocol is None:
             self.visit.refuse_protocol()
@@ -98,21 +98,21 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
         if self.visit is not None:
             self.visit.hear(message)
         pause = 0.0 if self.who.operator else self.house.usage.pause(self.who.id, size)
-        if not pause:
-            return None
         counts.slowed += pause
-        return self._rest(pause)
+        return self._rest(pause) if pause or (self.visit is not None and self.visit.crowded) else None
 
     async def _rest(self, pause: float) -> None:
-        """Its pongs wait behind its frames meanwhile. They are not missed, for who sends is there."""
-        connection: Any = self.ws_connection
-        while pause > 0 and connection is not None and not connection.is_closing():
-            connection._received_pong = True  # noqa: SLF001  # Tornado 6.5 and newer
-            connection.last_pong = IOLoop.current().time()  # older ones
-            await asyncio.sleep(min(pause, REST_SECONDS))
-            pause -= REST_SECONDS
-        if connection is not None:
-            connection._received_pong = True  # noqa: SLF001
+        """As long as it is too fast, and as long as the room has all it can hold."""
+        connection = self.ws_connection
+        while connection is not None and not connection.is_closing():
+            is_there(connection)
+            if pause > 0:
+                await asyncio.sleep(min(pause, REST_SECONDS))
+                pause -= REST_SECONDS
+            elif self.visit is not None and self.visit.crowded:
+                await self.visit.eased(REST_SECONDS)
+            else:
+                return
 
     def greeted(self) -> None:
         """It has said hello, and may send what the room's limit allows."""
@@ -136,11 +136,11 @@ class WelcomingWire(SocketWire):
         super().__init__(socket, format)
         self._greeted: Callable[[], None] | None = socket.greeted
 
-    def send(self, frames: list[bytes]) -> Awaitable[None] | None:
+    def send(self, frame: bytes) -> Awaitable[None] | None:
         if self._greeted is not None:
             self._greeted()
             self._greeted = None
-        return super().send(frames)
+        return super().send(frame)
 
 
 class Health(Gate):
@@ -175,8 +175,8 @@ def health(rooms: Rooms) -> dict[str, Any]:
     return {"partysync": __version__, "protocol": m.PROTOCOL, "sessions": rooms.sessions()}
 
 
-def make_app(house: House, prefix: str = "") -> tornado.web.Application:
-    """The routes, below ``prefix``. Each goes through ``Gate``."""
+def make_app(house: House, prefix: str = "", *, ping: float = PING_SECONDS) -> tornado.web.Application:
+    """The routes, below ``prefix``. Each goes through ``Gate``. ``ping``: as ``PING_SECONDS``; 0 is never."""
     common, below = {"house": house}, re.escape(prefix)
     return tornado.web.Application(
         [
@@ -187,8 +187,8 @@ def make_app(house: House, prefix: str = "") -> tornado.web.Application:
         ],
         default_handler_class=Nothing,
         default_handler_args=common,
-        websocket_ping_interval=PING_SECONDS,
-        websocket_ping_timeout=PONG_SECONDS,
+        websocket_ping_interval=ping,
+        websocket_ping_timeout=ping,
         websocket_max_message_size=FIRST_FRAME,
         log_function=lambda handler: log.debug("%s %s", handler.get_status(), handler.request.method),
     )

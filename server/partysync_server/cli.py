@@ -33,6 +33,7 @@ from .parties import Parties
 from .quotas import Quotas, Usage
 from .runtime import describe, write_private
 from .serving import Listening, Serving, certificate, data_folder
+from .visit import PING_SECONDS
 
 log = logging.getLogger("partysync.server")
 
@@ -56,6 +57,9 @@ class ServeApp(Application):
     party = List(Unicode(), help="Parties to serve beside `main`, as module:Class.").tag(config=True)
     idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
     idle_exit = Float(0.0, help="Seconds without a session before the server ends; 0: never.").tag(config=True)
+    ping = Float(
+        PING_SECONDS, min=0.0, help="Seconds between pings; who answers none for as long is cut. 0: never."
+    ).tag(config=True)
     frame_limit = Int(1 << 20, min=1 << 10, max=MOST_BYTES, help="Bytes in one frame from a kernel, at most.").tag(
         config=True
     )
@@ -84,6 +88,7 @@ class ServeApp(Application):
         "party": "ServeApp.party",
         "idle-room": "ServeApp.idle_room",
         "idle-exit": "ServeApp.idle_exit",
+        "ping": "ServeApp.ping",
         "frame-limit": "ServeApp.frame_limit",
         "runtime-file": "ServeApp.runtime_file",
         "token-file": "ServeApp.token_file",
@@ -170,7 +175,7 @@ class ServeApp(Application):
                 )
             hosts.append(parts.hostname)
         tls = certificate(self.certfile, self.keyfile)
-        return Listening(self.ip, self.port, tls=tls, public=public, door=Door(hosts, self.origin))
+        return Listening(self.ip, self.port, tls=tls, public=public, ping=self.ping, door=Door(hosts, self.origin))
 
     def _introducer(self) -> Introducer:
         return nobody

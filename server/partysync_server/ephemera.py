@@ -26,11 +26,18 @@ class Ephemera:
 
     # --- in -------------------------------------------------------------------------------------------------------
 
-    def peer(self, client: str, peer: m.Peer | None) -> None:
-        """``client`` has come, changed or (None) left."""
+    def peer(self, client: str, peer: m.Peer | None, *, new: bool = False) -> None:
+        """``client`` has come (``new``), changed or (None) left. Nobody is told that one left who never heard of it."""
         self.stirred = True
         for other in self._by_client.values():
-            if other.client != client:
+            if other.client == client:
+                continue
+            if new and client not in other.peers:
+                other.strange.add(client)
+            if peer is None and client in other.strange:
+                other.strange.discard(client)
+                del other.peers[client]
+            else:
                 other.peers[client] = peer
 
     def present(self, session: Session, presence: m.Presence) -> None:
@@ -100,7 +107,7 @@ class Ephemera:
 
     def welcomed(self, session: Session) -> dict[str, list[m.Draft]]:
         """All drafts there are, for the welcome of a session; what it was told before does not count any more."""
-        session.peers, session.untold = {}, {}
+        session.peers, session.strange, session.untold = {}, set(), {}
         told = {}
         for other in self._others(session):
             seen = [session.sight.draft(draft) for draft in other.drafts.values()]
@@ -125,7 +132,7 @@ class Ephemera:
         if session.peers:
             peers = {client: peer and self._seen(session, peer) for client, peer in session.peers.items()}
             out.append(encode(m.Peers(peers), session.format))
-            session.peers = {}
+            session.peers, session.strange = {}, set()
         if session.untold:
             drafts: dict[str, list[m.Draft]] = {}
             for (client, key), draft in session.untold.items():

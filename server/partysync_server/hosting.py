@@ -33,7 +33,8 @@ from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .parties import Parties
 from .runtime import describe, owners, runtime_file, write_private
-from .serving import Serving
+from .serving import Listening, Serving
+from .visit import PING_SECONDS
 
 POLL_SECONDS = 0.5  # between looks whether the owner of the folder has gone
 ANSWER_SECONDS = 2.0  # for an owner to answer
@@ -45,11 +46,21 @@ T = TypeVar("T")
 class Hosting:
     """See the module. Made, started and stopped by the host; ``call`` crosses over to the rooms."""
 
-    def __init__(self, folder: Path, parties: Parties, *, limits: m.Limits, idle: float, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        parties: Parties,
+        *,
+        limits: m.Limits,
+        idle: float,
+        ping: float = PING_SECONDS,
+        log: logging.Logger,
+    ) -> None:
         self.folder = folder
         self.parties = parties
         self.limits = limits
         self.idle = idle
+        self.ping = ping  # as PING_SECONDS
         self.settled: Future[None] = Future()  # it has the rooms, or knows who has, or why neither
         self.serving: Serving | None = None  # while it has the rooms
         self.trouble = ""  # why it has not
@@ -103,7 +114,8 @@ class Hosting:
         self.loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         while not self._stop.is_set():
             try:
-                serving = Serving(self.folder, self.parties, limits=self.limits, idle=self.idle)
+                at = Listening(ping=self.ping)
+                serving = Serving(self.folder, self.parties, at=at, limits=self.limits, idle=self.idle)
             except StorageFailed as error:
                 await self._point(str(error))
                 self._settle()

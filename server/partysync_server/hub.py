@@ -94,7 +94,7 @@ class HubApp(ServeApp):
         prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/")
         public = (self.public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL", "")).rstrip("/")  # Hub 5, if it knows
         door = Door(self.host, self.origin, any_host=not self.host)
-        return Listening(self.ip, self.port, public=public, prefix=prefix, door=door)
+        return Listening(self.ip, self.port, public=public, prefix=prefix, ping=self.ping, door=door)
 
     def _introducer(self) -> Introducer:
         hub = Hub(

@@ -22,6 +22,7 @@ from .hosting import Hosting
 from .mount import routes
 from .parties import Parties
 from .serving import data_folder
+from .visit import PING_SECONDS
 
 SETTLE_SECONDS = 5.0  # for the rooms' thread to have the rooms, or to know who has
 
@@ -41,6 +42,9 @@ class PartySyncExtension(ExtensionApp):
         config=True
     )
     idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
+    ping = Float(
+        PING_SECONDS, min=0.0, help="Seconds between pings; who answers none for as long is cut. 0: never."
+    ).tag(config=True)
     frame_limit = Int(1 << 20, min=1 << 10, max=MOST_BYTES, help="Bytes in one frame from a kernel, at most.").tag(
         config=True
     )
@@ -58,7 +62,7 @@ class PartySyncExtension(ExtensionApp):
             self.log.error("PartySync: %s", error)  # noqa: TRY400  # a sentence; Jupyter goes on without rooms
             return
         limits = m.Limits(frame=self.frame_limit, mutations=256)
-        self.hosting = Hosting(folder, parties, limits=limits, idle=self.idle_room, log=self.log)
+        self.hosting = Hosting(folder, parties, limits=limits, idle=self.idle_room, ping=self.ping, log=self.log)
         self.handlers.extend(routes(self.hosting))
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:

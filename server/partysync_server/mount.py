@@ -22,13 +22,11 @@ from tornado.websocket import WebSocketHandler
 
 from partysync_widget.core.codec import Format
 
-from .app import health
+from .app import REST_SECONDS, health
 from .hosting import Hosting
 from .principal import OPERATOR, Principal
 from .refusal import Refused, explain
 from .visit import (
-    PING_SECONDS,
-    PONG_SECONDS,
     Admission,
     Visit,
     admit,
@@ -36,6 +34,8 @@ from .visit import (
     check_link,
     check_upgrade,
     choose,
+    hold_little,
+    is_there,
     recognise,
 )
 from .wire import SocketWire
@@ -138,6 +138,7 @@ class MountedRoom(Gate):
 
     async def open(self, *args: str, **kwargs: str) -> None:  # noqa: ARG002  # Tornado's; it awaits this
         self.set_nodelay(True)
+        hold_little(self)
         admission, wire = self.admission, MountedWire(self, self.format)
         if admission is None:
             raise RuntimeError("A socket opens only after get() has found its room.")
@@ -158,10 +159,18 @@ class MountedRoom(Gate):
         visit = self.visit
         if visit is not None:
 
-            async def hear() -> None:
+            async def hear() -> bool:
                 visit.hear(message)
+                return visit.crowded
 
-            await self.hosting.call(hear)
+            async def wait() -> bool:
+                await visit.eased(REST_SECONDS)
+                return visit.crowded
+
+            crowded = await self.hosting.call(hear)
+            while crowded and self.ws_connection is not None and not self.ws_connection.is_closing():
+                is_there(self.ws_connection)
+                crowded = await self.hosting.call(wait)
 
     def on_close(self) -> None:
         self.gone = True
@@ -171,11 +180,11 @@ class MountedRoom(Gate):
 
     @property
     def ping_interval(self) -> float:  # seconds; Jupyter's mixin has milliseconds here, which Tornado misreads
-        return PING_SECONDS
+        return self.hosting.ping
 
     @property
     def ping_timeout(self) -> float:
-        return PONG_SECONDS
+        return self.hosting.ping
 
     @property
     def max_message_size(self) -> int:
@@ -189,11 +198,11 @@ class MountedWire:
         self._wire = SocketWire(socket, format)
         self._loop = asyncio.get_running_loop()
 
-    def send(self, frames: list[bytes]) -> Awaitable[None]:
-        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._send(frames), self._loop))
+    def send(self, frame: bytes) -> Awaitable[None]:
+        return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._send(frame), self._loop))
 
-    async def _send(self, frames: list[bytes]) -> None:
-        if waiting := self._wire.send(frames):
+    async def _send(self, frame: bytes) -> None:
+        if waiting := self._wire.send(frame):
             await waiting
 
     def close(self) -> None:

@@ -49,8 +49,8 @@ Errand = tuple[Callable[[Ledger], Any], asyncio.Future[Any]]
 class Wire(Protocol):
     """What a room needs of a connection."""
 
-    def send(self, frames: list[bytes]) -> Awaitable[None] | None:
-        """Send these. None when the operating system has them all; else it is done when it has."""
+    def send(self, frame: bytes) -> Awaitable[None] | None:
+        """Send this. None when the operating system has all of it; else it is done when it has."""
 
     def close(self) -> None: ...
 
@@ -86,6 +86,7 @@ class OpenRoom:
         self._stirred = False  # ephemera are about to be told
         self._closing = False
         self._work = asyncio.Event()
+        self._eased = asyncio.Event()  # set for a moment after each turn
         self._driver = asyncio.create_task(self._drive())
 
     def join(self, session: Session, wire: Wire) -> None:
@@ -106,19 +107,30 @@ class OpenRoom:
             self.empty_since = time.monotonic()
         self.wake()
 
-    def receive(self, session: Session, frame: m.Up) -> None:
+    def receive(self, session: Session, frame: m.Up, size: int = 0) -> None:
         if self._closing:
             return
         if isinstance(frame, m.Ask) and session.client and session.ended is None:
             self._ask(session, frame)
         else:
-            self.room.receive(session, frame)
+            self.room.receive(session, frame, size)
         self.wake()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to be decided that nobody's next frame should be read yet."""
+        return self.room.crowded and not (self.broken or self._closing)
+
+    async def eased(self, seconds: float) -> None:
+        """Until some of it is decided, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._eased.wait()
 
     # --- who may be here ------------------------------------------------------------------------------------------
 
     def _ask(self, session: Session, ask: m.Ask) -> None:
-        if session.asked == MOST_ASKED:
+        if session.asked + len(session.answers) >= MOST_ASKED:  # answers that it does not take count as well (R12)
             session.end(m.Error("busy", f"More than {MOST_ASKED} questions are waiting for an answer.", "backoff"))
             return
         session.asked += 1
@@ -268,6 +280,8 @@ class OpenRoom:
         finally:
             watch.cancel()
             self._deciding = False
+            self._eased.set()
+            self._eased.clear()
         self.counts.turns.add(time.perf_counter() - began)
         self.counts.rejected += ledger.rejected - rejected
         self.counts.accepted += ledger.version - version - (ledger.rejected - rejected)  # each takes one version (R1)
@@ -344,22 +358,26 @@ class OpenRoom:
 
     def _send(self, session: Session, wire: Wire, frames: list[bytes]) -> None:
         last = session.ended is not None and not self._deciding  # a worker may end it at any moment
+        rest = deque(frames)
         try:
-            waiting = wire.send(frames)
+            waiting = _send_on(wire, rest)
         except Exception:  # whatever it is, this session is over, and only this one
             log.exception("a session could not be written to")
             waiting, last = None, True
         if waiting is not None or last:
             self._writing.add(session)
-            self._later(self._write(session, wire, waiting, last=last))
+            self._later(self._write(session, wire, waiting, rest, last=last))
         elif session.reading is not None:  # there is more of it; others come first
             asyncio.get_running_loop().call_soon(self._pump, session)
 
-    async def _write(self, session: Session, wire: Wire, waiting: Awaitable[None] | None, *, last: bool) -> None:
+    async def _write(
+        self, session: Session, wire: Wire, waiting: Awaitable[None] | None, rest: deque[bytes], *, last: bool
+    ) -> None:
         try:
-            if waiting is not None:
+            while waiting is not None:  # each frame has its time: a line that is slow, or a large change, is no fault
                 async with asyncio.timeout(WRITE_SECONDS):
                     await waiting
+                waiting = _send_on(wire, rest)
         except TimeoutError:
             log.info("a session took nothing for %s s and is cut", WRITE_SECONDS)
             last = True
@@ -397,3 +415,11 @@ class OpenRoom:
             async with asyncio.timeout(GOODBYE_SECONDS):
                 while self._tasks:
                     await asyncio.wait(self._tasks)
+
+
+def _send_on(wire: Wire, frames: deque[bytes]) -> Awaitable[None] | None:
+    """Send as many as the operating system takes at once; what is waited for before the rest, or None after all."""
+    while frames:
+        if (waiting := wire.send(frames.popleft())) is not None:
+            return waiting
+    return None

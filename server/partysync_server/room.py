@@ -29,6 +29,7 @@ from .snapshot import Reading, Snapshot
 
 TURN_MUTATIONS = 512  # at most, so that nobody waits long for a commit
 QUEUED_MUTATIONS = 50_000  # waiting for a turn; whoever brings more is told to come back
+QUEUED_BYTES = 32 << 20  # of their frames, after which nobody's next frame is read until some are decided
 MOST_BARRIERS = 256  # that one session waits for
 LIMITS = m.Limits(frame=1 << 20, mutations=256)
 
@@ -40,6 +41,7 @@ class Queued:
     session: Session
     client: str
     mutation: m.Mutation
+    size: int  # its part of the bytes of its frame
 
 
 class Room:
@@ -62,6 +64,8 @@ class Room:
         self._seen: deque[Session] = deque()  # whose results may be forgotten, up to what they have seen
         self._arrived = 0  # mutations ever queued
         self._decided = 0  # of those, decided and durable
+        self._bytes_arrived = 0  # counted on the side that receives
+        self._bytes_taken = 0  # counted on the side that decides
         self._deltas: dict[tuple[int, Format, str, str], list[bytes]] = {}
         self._snapshots: dict[tuple[Format, str], Snapshot] = {}
 
@@ -78,8 +82,8 @@ class Room:
             del self.by_client[session.client]
             self.told.peer(session.client, None)
 
-    def receive(self, session: Session, frame: m.Up) -> None:
-        """Take one frame. A wrong one ends its session, and nobody else's."""
+    def receive(self, session: Session, frame: m.Up, size: int = 0) -> None:
+        """Take one frame of ``size`` bytes. A wrong one ends its session, and nobody else's."""
         if session.ended is not None:
             return
         match frame:
@@ -89,7 +93,7 @@ class Room:
             case _ if not session.client and session.hello is None:
                 session.end(m.Error("protocol", "The first frame must be hello.", "never"))
             case m.Push():
-                self._push(session, frame)
+                self._push(session, frame, size)
             case m.Seen():
                 self._has_seen(session, frame.mid)
             case m.Barrier() if len(session.barriers) == MOST_BARRIERS:
@@ -114,7 +118,7 @@ class Room:
             session.seen_queued = True
             self._seen.append(session)
 
-    def _push(self, session: Session, push: m.Push) -> None:
+    def _push(self, session: Session, push: m.Push, size: int) -> None:
         if push.epoch != self.ledger.epoch or session.hello is not None:
             session.end(m.Error("stale-epoch", "This push is not for the welcome you were given last.", "now"))
         elif len(push.mutations) > self.limits.mutations:
@@ -123,8 +127,10 @@ class Room:
         elif len(self._queue) + len(push.mutations) > QUEUED_MUTATIONS:
             session.end(m.Error("busy", "The room has more edits waiting than it can hold.", "backoff"))
         else:
-            self._queue.extend(Queued(session, session.client, mutation) for mutation in push.mutations)
+            each = size // max(1, len(push.mutations))
+            self._queue.extend(Queued(session, session.client, mutation, each) for mutation in push.mutations)
             self._arrived += len(push.mutations)
+            self._bytes_arrived += each * len(push.mutations)
 
     # --- a turn ---------------------------------------------------------------------------------------------------
 
@@ -138,6 +144,12 @@ class Room:
         """How many mutations wait."""
         return len(self._queue)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits that nobody should bring more (R12)."""
+        waiting = self._bytes_arrived - self._bytes_taken
+        return waiting > QUEUED_BYTES or len(self._queue) > QUEUED_MUTATIONS // 2
+
     def turn(self, time_is_up: Callable[[], bool] = lambda: False) -> None:
         """Decide what has gathered, in one open transaction, at most so many and for so long.
 
@@ -148,6 +160,7 @@ class Room:
         while self._queue and len(self._turn) < TURN_MUTATIONS:
             queued = self._queue.popleft()
             self._turn.append(queued)
+            self._bytes_taken += queued.size
             if self._decide(queued) is Verdict.GAP:
                 text = f"Mutation {queued.mutation.mid} came before the one it follows. Greet again and resend."
                 queued.session.end(m.Error("gap", text, "now"))
@@ -206,6 +219,7 @@ class Room:
         self.ledger = ledger
         self.running = False
         self._queue.extendleft(reversed(self._turn))
+        self._bytes_taken -= sum(queued.size for queued in self._turn)
         self._turn.clear()
         self._deltas.clear()
         self._snapshots.clear()
@@ -344,7 +358,7 @@ class Room:
         session.client, session.line = hello.client, hello.line
         session.peer = m.Peer(session.called(hello.name), hello.color, session.peer.state, session.role)
         self.by_client[hello.client] = session
-        self.told.peer(hello.client, session.peer)
+        self.told.peer(hello.client, session.peer, new=older is None)
 
     def _unknown(self, hello: m.Hello) -> str:
         """Why this history does not contain what the client has seen; empty if it does (R10)."""

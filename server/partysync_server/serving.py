@@ -30,6 +30,7 @@ from .gate import House, Introducer, nobody
 from .parties import Parties
 from .quotas import Usage
 from .rooms import Rooms
+from .visit import PING_SECONDS
 
 QUIET_SECONDS = 30.0  # that a connection may wait before its request is there as a whole
 LEAST_MEMORY = 1 << 28  # bytes for SQLite, however small the machine
@@ -50,7 +51,7 @@ def data_folder(given: str, *, option: str) -> Path:
 class Listening:
     """At which address, and to whom. ``public`` is the address that people outside use, if it is another one.
 
-    ``prefix`` is the path below which the routes are, as in ``/services/partysync``.
+    ``prefix`` is the path below which the routes are, as in ``/services/partysync``. ``ping``: seconds between pings.
     """
 
     ip: str = "127.0.0.1"
@@ -58,6 +59,7 @@ class Listening:
     tls: ssl.SSLContext | None = None
     public: str = ""
     prefix: str = ""
+    ping: float = PING_SECONDS
     door: Door = field(default_factory=Door)
 
 
@@ -130,7 +132,7 @@ class Serving:
             raise PartySyncError(f"Cannot listen on {at.ip}:{at.port}: {why}. Use another --port.") from None
         self.house = House(self.rooms, self.token, at.door, usage or Usage(), introducer)
         self._server = HTTPServer(
-            make_app(self.house, at.prefix),
+            make_app(self.house, at.prefix, ping=at.ping),
             ssl_options=at.tls,
             max_header_size=1 << 14,
             max_body_size=1 << 16,

@@ -43,6 +43,7 @@ class Session:
     asked: int = 0  # questions that wait for their answers
     answers: list[m.Answer] = field(default_factory=list)
     peers: dict[str, m.Peer | None] = field(default_factory=dict)  # to be told; the last one counts
+    strange: set[str] = field(default_factory=set)  # of those, the ones it was never told of
     decided: int = 0  # of its client's mutations, as far as is durable
     drafts: dict[str, m.Draft] = field(default_factory=dict)  # its own, by key
     told: set[tuple[str, str]] = field(default_factory=set)  # drafts of others that it was sent and that are not over

@@ -6,12 +6,17 @@ Doors differ (``app``: the server's token and links; ``mount``: also whoever Jup
 
 from __future__ import annotations
 
+import contextlib
 import hmac
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tornado.httputil
+import tornado.websocket
+from tornado.ioloop import IOLoop
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import SUBPROTOCOLS, Format, decode_up
@@ -25,8 +30,9 @@ from .refusal import Refused
 from .rooms import Rooms
 from .session import Session
 
-PING_SECONDS, PONG_SECONDS = 20, 20  # a peer that answers no ping for so long is gone
+PING_SECONDS = 20.0  # between pings; a peer that answers none for as long is gone
 MAX_ROOM_NAME = 200
+UNSENT_BYTES = 1 << 17  # of one session that the system keeps, at most
 
 
 def check_upgrade(upgrade: str | None) -> None:
@@ -124,6 +130,23 @@ def _party(rooms: Rooms, wanted: str, hint: str) -> type[Party]:
     return party
 
 
+def hold_little(handler: tornado.websocket.WebSocketHandler) -> None:
+    """Let the system keep little that it cannot send yet. It would take megabytes for whoever does not read.
+
+    What is on the way is not counted, so no line is slower; what a slow one is sent next is fresher (R12).
+    """
+    stream = getattr(handler.ws_connection, "stream", None)
+    if stream is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):  # no TCP, or it is gone already
+            stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+
+
+def is_there(connection: Any) -> None:
+    """Whoever sends is there, though the pong that is awaited of them lies behind what we have not read yet."""
+    connection._received_pong = True  # noqa: SLF001  # Tornado 6.5 and newer
+    connection.last_pong = IOLoop.current().time()  # older ones
+
+
 class Visit:
     """One session in one room, from the opening of its socket to the end."""
 
@@ -148,11 +171,21 @@ class Visit:
 
     def hear(self, message: str | bytes) -> None:
         try:
-            frame = decode_up(message.encode() if isinstance(message, str) else message, self._format)
+            raw = message.encode() if isinstance(message, str) else message
+            frame = decode_up(raw, self._format)
         except ProtocolError as error:
             self._end(m.Error("bad-frame", error.message, "never"))
         else:
-            self._place.receive(self._session, frame)
+            self._place.receive(self._session, frame, len(raw))
+
+    @property
+    def crowded(self) -> bool:
+        """Whether its next frame should wait: the room has all it can hold."""
+        return self._place.crowded and self._session.ended is None
+
+    async def eased(self, seconds: float) -> None:
+        """Until the room has decided some of it, at most so long."""
+        await self._place.eased(seconds)
 
     def leave(self) -> None:
         self._place.leave(self._session)

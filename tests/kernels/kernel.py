@@ -22,7 +22,8 @@ class Kernel:
         self.messages = []
         self._news = threading.Condition()
         self._ended = False
-        threading.Thread(target=self._hear, daemon=True).start()
+        self._hearing = threading.Thread(target=self._hear, daemon=True)
+        self._hearing.start()
 
     def _hear(self):
         while not self._ended:
@@ -52,9 +53,9 @@ class Kernel:
             if message["parent_header"].get("msg_id") == cell and kind in (None, message["msg_type"])
         ]
 
-    def end(self, cell):
+    def end(self, cell, seconds=SECONDS):
         """Wait for a cell's end: the text it printed. An error in it is ours."""
-        self.until(lambda: [m for m in self.of(cell, "status") if m["content"]["execution_state"] == "idle"])
+        self.until(lambda: [m for m in self.of(cell, "status") if m["content"]["execution_state"] == "idle"], seconds)
         for message in self.of(cell, "error"):
             raise AssertionError("\n".join(message["content"]["traceback"]))
         return "".join(m["content"]["text"] for m in self.of(cell, "stream"))
@@ -68,6 +69,13 @@ class Kernel:
 
     def interrupt(self):
         self._manager.interrupt_kernel()
+
+    def kill(self):
+        """As "Restart Kernel" does when it does not answer; another one is what comes after."""
+        self._manager.shutdown_kernel(now=True)
+        self._ended = True
+        self._hearing.join(SECONDS)
+        self.client.stop_channels()
 
     # --- as a browser -------------------------------------------------------------------------------------------------
 

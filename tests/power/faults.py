@@ -105,9 +105,8 @@ class Person:
         if mutations:
             self.place.receive(self.session, m.Push(self.epoch, mutations))
 
-    async def write(self, frames: list[bytes]) -> None:
-        for frame in frames:
-            self._hear(decode_down(frame, "json"))
+    async def send(self, frame: bytes) -> None:
+        self._hear(decode_down(frame, "json"))
         self.heard.set()
 
     def _hear(self, frame: m.Down) -> None:

@@ -263,7 +263,7 @@ class Stuck:
     def __init__(self):
         self.closed = asyncio.Event()
 
-    def send(self, frames):
+    def send(self, frame):
         return asyncio.Event().wait()
 
     def close(self):

@@ -18,8 +18,14 @@ JSON, MSGPACK = "partysync.v1+json", "partysync.v1+msgpack"
 class Stranger:
     """One connection. ``status``, ``headers`` and ``body`` are of the answer to its request, if it made one."""
 
-    def __init__(self, server, path=None, *, token=None, subprotocol=JSON, method="GET", upgrade=True, **headers):
-        self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=8)
+    def __init__(
+        self, server, path=None, *, token=None, subprotocol=JSON, method="GET", upgrade=True, buffer=None, **headers
+    ):
+        self._socket = socket.socket()
+        self._socket.settimeout(8)
+        if buffer is not None:  # bytes that the system takes for it while it does not read
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self._socket.connect(("127.0.0.1", server.port))
         self._kept = b""
         self.status, self.headers, self.body = None, {}, b""
         if path is not None:

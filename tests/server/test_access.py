@@ -22,7 +22,7 @@ class Nowhere:
     def __init__(self):
         self.closed = asyncio.Event()
 
-    async def write(self, frames):
+    def send(self, frame):
         pass
 
     def close(self):

@@ -33,7 +33,8 @@ class Client:
     def say(self, *frames):
         for frame in frames:
             format = self.session.format
-            self.room.receive(self.session, decode_up(encode(frame, format), format))
+            raw = encode(frame, format)
+            self.room.receive(self.session, decode_up(raw, format), len(raw))
 
     def hello(self, **fields):
         self.say(m.Hello(**{"protocol": m.PROTOCOL, "client": self.client, "name": self.client, **fields}))
@@ -439,6 +440,36 @@ def test_a_room_that_has_too_much_to_decide_says_so(room, join, monkeypatch):
     assert ids(room) == ["r1", "r2"]
 
 
+def test_a_room_is_crowded_by_bytes_and_by_mutations_until_they_are_decided(room, join, monkeypatch):
+    """R12. Nobody's next frame is read meanwhile."""
+    monkeypatch.setattr(module, "QUEUED_BYTES", 1_000)
+    ada = join("ada")
+    ada.push(create(1), create(2))
+    assert not room.crowded
+    ada.push(create(3, text="x" * 1_000))
+    assert room.crowded
+    turn(room)
+    assert not room.crowded
+
+    monkeypatch.setattr(module, "QUEUED_MUTATIONS", 4)
+    ada.push(create(4), create(5), create(6))
+    assert room.crowded
+    assert ada.session.ended is None
+    turn(room)
+    assert not room.crowded
+
+
+def test_a_turn_that_failed_counts_what_waits_again(room, join, stage, monkeypatch):
+    """R12. Else a room would take more with every disk error."""
+    monkeypatch.setattr(module, "QUEUED_BYTES", 1_000)
+    ada = join("ada")
+    ada.push(create(1, text="x" * 2_000))
+    room.turn()
+    room.recover(room.ledger)
+
+    assert room.crowded
+
+
 def test_a_session_waits_for_so_many_barriers_and_no_more(room, join):
     """R12, L6, E10."""
     ada = join("ada")
@@ -638,6 +669,35 @@ def test_a_session_that_reads_nothing_costs_no_more_with_time(room, join):
 
     assert grown < 200_000
     assert [(type(frame), frame.base) for frame in slow.hear() if isinstance(frame, m.Delta)] == [(m.Delta, 0)]
+
+
+def test_a_session_that_is_not_sent_to_costs_no_more_with_everybody_who_comes_and_goes(room, join):
+    """R12. It is told that somebody left only if it was told that they were there."""
+    bob = join("bob")
+    slow = join("slow")
+    room.leave(bob.session)
+    for n in range(50):
+        guest = join(f"guest-{n}")
+        guest.say(m.Presence({"n": n}))
+        room.leave(guest.session)
+    stays = join("stays")
+    stays.hello()  # once more: they were there before
+    again = join("bob")
+
+    assert slow.session.peers.keys() == {"bob", "stays"}
+    room.leave(stays.session)
+    room.leave(again.session)
+    assert [frame.peers for frame in slow.hear() if isinstance(frame, m.Peers)] == [{"bob": None}]
+
+
+def test_a_session_that_was_told_of_somebody_is_told_that_they_left(room, join):
+    slow = join("slow")
+    guest = join("guest")
+    slow.hear()
+    guest.hello()  # greets again, which is no coming
+    room.leave(guest.session)
+
+    assert [frame.peers for frame in slow.hear() if isinstance(frame, m.Peers)] == [{"guest": None}]
 
 
 @pytest.mark.parametrize(

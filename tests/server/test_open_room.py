@@ -1,0 +1,129 @@
+"""An open room: what it does about those who take what they are sent slowly, or not at all."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from partysync_server import open_room
+from partysync_server.access import Access
+from partysync_server.parties import Parties
+from partysync_server.principal import OPERATOR
+from partysync_server.rooms import Rooms
+from partysync_server.session import Session
+from partysync_widget.core import messages as m
+from partysync_widget.core.codec import decode_down
+from partysync_widget.core.party import Main
+
+SECONDS = 0.2  # for a frame to be taken
+
+
+async def until(there):
+    while not there():  # noqa: ASYNC110  # what is watched has no event of its own
+        await asyncio.sleep(0.005)
+
+
+class SlowWire:
+    """Takes a frame in so many seconds."""
+
+    def __init__(self, pace):
+        self.pace = pace
+        self.heard = []
+        self.closed = asyncio.Event()
+
+    async def send(self, frame):
+        await asyncio.sleep(self.pace)
+        self.heard.append(decode_down(frame, "json"))
+
+    async def until(self, kind):
+        await until(lambda: any(isinstance(frame, kind) for frame in self.heard))
+
+    def close(self):
+        self.closed.set()
+
+
+@pytest.fixture
+def rooms(tmp_path):
+    access = Access(tmp_path / "access.sqlite")
+    yield Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 22, 256), idle=60)
+    access.close()
+
+
+async def enter(place, wire, client):
+    session = Session(OPERATOR, "json", "owner")
+    place.join(session, wire)
+    place.receive(session, m.Hello(m.PROTOCOL, client))
+    await asyncio.wait_for(wire.until(m.End), 8)
+    return session
+
+
+def large(epoch):
+    """Edits whose delta is many parts."""
+    rows = [[str(n), "x" * 1_000] for n in range(3_000)]
+    made = m.Mutation(1, "create_table", {"name": "t", "columns": [{"name": "x", "type": "text"}]})
+    return m.Push(epoch, [made, m.Mutation(2, "insert_rows", {"table": "t", "columns": ["id", "x"], "rows": rows})])
+
+
+def test_a_slow_line_has_its_time_for_each_frame_of_a_large_change(rooms, monkeypatch):
+    """R12. It was cut after the time of one frame, came again with the same cursor, and was cut again, for ever."""
+    monkeypatch.setattr(open_room, "WRITE_SECONDS", SECONDS)
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        author, slow = SlowWire(0), SlowWire(SECONDS / 4)
+        writing = await enter(place, author, "author")
+        await enter(place, slow, "slow")
+        slow.heard.clear()
+        place.receive(writing, large(place.room.ledger.epoch))
+        await asyncio.wait_for(slow.until(m.End), 20)
+        await rooms.close(m.Bye("The end."))
+        return slow
+
+    slow = asyncio.run(story())
+
+    assert sum(isinstance(frame, m.Part) for frame in slow.heard) > 8  # more than the time of one frame
+
+
+def test_who_takes_nothing_is_cut_and_holds_up_nobody(rooms, monkeypatch):
+    """R12."""
+    monkeypatch.setattr(open_room, "WRITE_SECONDS", SECONDS)
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        author, stalled = SlowWire(0), SlowWire(0)
+        writing = await enter(place, author, "author")
+        await enter(place, stalled, "stalled")
+        stalled.pace = 3600
+        place.receive(writing, large(place.room.ledger.epoch))
+        author.heard.clear()
+        await asyncio.wait_for(author.until(m.End), 8)
+        await asyncio.wait_for(stalled.closed.wait(), 8)
+        there = len(place.wires)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(rooms.close(m.Bye("The end.")), 8)
+        return there
+
+    assert asyncio.run(story()) == 1
+
+
+def test_who_asks_and_does_not_take_the_answers_is_told_so(rooms):
+    """R12. Answers that wait count among the questions that may be open."""
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        wire = SlowWire(0)
+        session = await enter(place, wire, "asks")
+        wire.pace = 3600
+        place.receive(session, m.Ping(0))  # from now on it takes nothing
+        for n in range(50):
+            place.receive(session, m.Ask(n, "people"))
+            await until(lambda: not session.asked)
+        waiting, ended = len(session.answers), session.ended
+        place.leave(session)
+        await rooms.close(m.Bye("The end."))
+        return waiting, ended
+
+    waiting, ended = asyncio.run(story())
+
+    assert waiting <= open_room.MOST_ASKED
+    assert ended.kind == "busy"
