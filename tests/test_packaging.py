@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCK = (ROOT / "requirements" / "dev.txt").read_text()
+LOCK = "".join((ROOT / "requirements" / name).read_text() for name in ("dev.txt", "bench.txt"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 BUNDLES = 45 * 1024  # bytes of the browser side, compressed

@@ -68,9 +68,15 @@ class Pace:
 
     def told(self, rows: int) -> tuple[int, int, float]:
         """When the browser has been told so many rows: how many, in how many messages, in how many seconds."""
-        self.process.say(str(rows))
+        self.process.say(f"tell {rows}")
         told, messages, seconds = self.process.heard().split()
         return int(told), int(messages), float(seconds)
+
+    def edits(self, count: int) -> tuple[float, float]:
+        """So many edits, one by one: median seconds until one shows here, and until it is decided."""
+        self.process.say(f"edit {count}")
+        shown, decided = self.process.heard().split()
+        return float(shown), float(decided)
 
 
 @contextmanager

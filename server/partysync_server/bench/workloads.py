@@ -293,6 +293,15 @@ def browser(system: str, _size: int, extent: Extent, folder: Path) -> Sample:
         return Sample({"rows": rows / seconds, "messages": messages / seconds}, "the kernel's processor time")
 
 
+def edit(system: str, rows: int, extent: Extent, folder: Path) -> Sample:
+    """One edit at a time in a whole kernel, of a table of so many rows that a browser shows."""
+    with SYSTEMS[system].running(folder) as running:
+        running.fill(rows)
+        with kernel.pace(running) as pace:
+            shown, decided = pace.edits(extent.writes)
+        return Sample({"shown": shown * 1e3, "decided": decided * 1e3})
+
+
 PER_S = "a second"
 WRITES = (Metric("writes", PER_S, more=True),)
 
@@ -431,6 +440,17 @@ def _workloads() -> Sequence[Workload]:
             (0,),
             SOCKETS,
             start,
+        ),
+        Workload(
+            "edit",
+            "An edit in a notebook",
+            "from the call to when the edit shows here, and to when it is decided; a whole kernel, one edit at a time",
+            "rows in the table",
+            (Metric("shown", "ms"), Metric("decided", "ms")),
+            (0, 10_000, 100_000),
+            (0, 2_000),
+            ("ours",),
+            edit,
         ),
         Workload(
             "browser",
