@@ -88,7 +88,7 @@ class Room:
 
     def close(self):
         self.crowd.__exit__()
-        self.running.process.stop()
+        self.running.stop()
 
 
 @pytest.fixture

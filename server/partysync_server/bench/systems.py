@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,12 @@ class Running:
     folder: Path
     token: str = ""
     room: str = ROOM
+    clients: list[Process] = field(default_factory=list)  # that are processes of their own
+
+    def stop(self) -> None:
+        """The clients first, then the server."""
+        for process in (*self.clients, self.process):
+            process.stop()
 
     def tongue(self) -> Tongue:
         """A client of it that is not connected yet."""
@@ -145,7 +151,7 @@ class System:
         try:
             yield running
         finally:
-            running.process.stop()
+            running.stop()
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -155,6 +161,7 @@ class NodeWriter:
     def __init__(self, running: Running, count: int) -> None:
         command = ["node", str(peers() / "tinybase-client.mjs"), str(running.port), running.room, "write", str(count)]
         self.process = Process(command, running.folder / "log-client")
+        running.clients.append(self.process)
         self.busy = False
         if self.process.heard() != "ready":
             raise Failed("TinyBase's client did not get ready.")
