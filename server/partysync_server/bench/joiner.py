@@ -26,7 +26,7 @@ from partysync_widget.core.replica import Link, Replica
 from .line import Line
 from .tongues import TABLE, Bare, Ours, Yjs
 
-SECONDS = 280.0
+SECONDS = 120.0
 
 
 class Joining:

@@ -15,9 +15,9 @@ HEAD = """\
 *Written by `make bench` (`partysync bench`); what is changed here by hand is lost with the next run.*
 
 The same work for every system, started by the benchmark itself, one after the other, on one machine; medians of
-{rounds} interleaved rounds. Trust the ratios: **ours is** says how many times better PartySync is, in the first figure
-of its row; below 1 it is behind. The floors are no products: they are what Tornado, or SQLite, does with the same bytes
-when nothing else is done.
+{rounds} interleaved rounds (one for what takes minutes). Trust the ratios: **ours is** says how many times better
+PartySync is, in the first figure of its row; below 1 it is behind. The floors are no products: they are what Tornado,
+or SQLite, does with the same bytes when nothing else is done.
 
 {about}
 

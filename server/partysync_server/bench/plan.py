@@ -78,6 +78,8 @@ class Plan:
         for turn in range(self.rounds):
             for workload in self.workloads:
                 for size in workload.quick if self.extent.quick else workload.sizes:
+                    if turn and size >= workload.once:
+                        continue
                     asked = [name for name in workload.systems if name in self.systems]
                     first = turn % len(asked) if asked else 0
                     for name in asked[first:] + asked[:first]:
