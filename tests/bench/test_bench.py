@@ -14,8 +14,8 @@ from partysync_server.bench.crowd import MARK, text
 from partysync_server.bench.line import Cut, Line
 from partysync_server.bench.plan import Cell
 from partysync_server.bench.process import Failed, Process, stop_all
-from partysync_server.bench.report import ratio, shown
-from partysync_server.bench.workloads import WORKLOADS, Metric, Sample
+from partysync_server.bench.report import ratio
+from partysync_server.bench.workloads import WORKLOADS, Metric, Sample, shown
 
 
 def bench(folder, *options):

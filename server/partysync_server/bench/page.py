@@ -50,7 +50,7 @@ def page(plan: Plan, cells: list[Cell], about: dict[str, Any], plots: list[str])
             if workload.name in plots:
                 out.append(f"![{workload.title}](images/bench-{workload.name}.png)\n")
         if workload.by:
-            out.append(f"**{size:,} {workload.by}**\n")
+            out.append(f"**{workload.by.capitalize()}: {size:,}**\n")
         units = [f"{metric.name}, {metric.unit}" for metric in workload.metrics]
         out.append(f"| system | ours is | {' | '.join(units)} | bottleneck |")
         out.append(f"| --- | --: | {'--: | ' * len(units)}--- |")

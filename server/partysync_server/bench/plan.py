@@ -19,7 +19,7 @@ from pathlib import Path
 from .line import Cut
 from .process import Failed
 from .systems import SYSTEMS
-from .workloads import WORKLOADS, Extent, Metric, Sample, Workload
+from .workloads import WORKLOADS, Extent, Metric, Sample, Workload, shown
 
 ALONE = "sqlite"  # no server: a floor that some workloads have
 
@@ -100,7 +100,7 @@ class Plan:
             said = f"FAILED: {error}"[:120]
         else:
             cell.samples.append(sample)
-            said = ", ".join(f"{sample.values[m.name]:,.4g} {m.unit}" for m in cell.workload.metrics)
+            said = ", ".join(f"{shown(sample.values[m.name])} {m.unit}" for m in cell.workload.metrics)
         size = f" {cell.size:,}" if cell.size else ""
         sys.stderr.write(f"{cell.workload.name}{size} {cell.system}: {said} [{time.monotonic() - began:.1f} s]\n")
         sys.stderr.flush()

@@ -9,6 +9,7 @@ from typing import Any
 
 from .plan import Cell
 from .report import TITLES
+from .workloads import shown
 
 COLOURS = {
     "ours": "#0969da",
@@ -52,6 +53,7 @@ def draw(cells: list[Cell], folder: Path) -> list[str]:
 
 def _lines(axes: Any, cells: list[Cell]) -> None:
     metrics = cells[0].workload.metrics
+    axes.set_xlabel(cells[0].workload.by, fontsize=9)
     for system in dict.fromkeys(cell.system for cell in cells):
         own = sorted((cell for cell in cells if cell.system == system), key=lambda cell: cell.size)
         sizes, colour = [cell.size for cell in own], COLOURS[system]
@@ -59,9 +61,9 @@ def _lines(axes: Any, cells: list[Cell]) -> None:
         axes.plot(sizes, [cell.median(metrics[0]) for cell in own], "o-", color=colour, lw=width, label=TITLES[system])
         if len(metrics) > 1 and metrics[1].unit == metrics[0].unit and not metrics[0].more:
             axes.plot(sizes, [cell.median(metrics[1]) for cell in own], "x:", color=colour, lw=width / 2)
+            axes.set_xlabel(f"{cells[0].workload.by}; dotted: {metrics[1].name}", fontsize=9)
     axes.set_xscale("symlog" if any(cell.size == 0 for cell in cells) else "log")
     axes.set_yscale("log")
-    axes.set_xlabel(cells[0].workload.by, fontsize=9)
     axes.grid(visible=True, alpha=0.25)
     axes.legend(fontsize=7)
 
@@ -71,6 +73,6 @@ def _bars(axes: Any, cells: list[Cell]) -> None:
     own = sorted(cells, key=lambda cell: cell.median(metric) or 0.0, reverse=not metric.more)
     values = [cell.median(metric) or 0.0 for cell in own]
     bars = axes.barh([TITLES[cell.system] for cell in own], values, color=[COLOURS[cell.system] for cell in own])
-    axes.bar_label(bars, [f"{value:,.4g}" for value in values], padding=3, fontsize=8)
+    axes.bar_label(bars, [shown(value) for value in values], padding=3, fontsize=8)
     axes.margins(x=0.15)
     axes.tick_params(labelsize=8)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .plan import ALONE, Cell, Plan
 from .systems import FULL, SYSTEMS
-from .workloads import Metric, Workload
+from .workloads import Metric, Workload, shown
 
 TITLES = {**{name: system.title for name, system in SYSTEMS.items()}, ALONE: "floor: SQLite alone, the same triggers"}
 DURABLE = {**{name: system.durable for name, system in SYSTEMS.items()}, ALONE: FULL}
@@ -57,17 +57,8 @@ def ratio(ours: Cell | None, other: Cell, metric: Metric) -> float | None:
     return mine / theirs if metric.more else theirs / mine
 
 
-def shown(value: float | None) -> str:
-    """Three figures that mean something."""
-    if value is None:
-        return "failed"
-    if abs(value) >= 100:
-        return f"{round(value, 2 - len(str(int(abs(value)))) + 1):,.0f}"
-    return f"{value:.3g}"
-
-
 def heading(workload: Workload, size: int) -> str:
-    return f"{workload.title}, {size:,} {workload.by}" if workload.by else workload.title
+    return f"{workload.title} ({workload.by}: {size:,})" if workload.by else workload.title
 
 
 def terminal(plan: Plan, cells: list[Cell]) -> str:

@@ -39,6 +39,15 @@ class Metric:
     more: bool = False
 
 
+def shown(value: float | None) -> str:
+    """Three figures that mean something."""
+    if value is None:
+        return "failed"
+    if abs(value) >= 100:
+        return f"{round(value, 2 - len(str(int(abs(value)))) + 1):,.0f}"
+    return f"{value:.3g}"
+
+
 @dataclass
 class Sample:
     """What one measuring gave: numbers by metric, and what kept them from being better."""
