@@ -25,7 +25,7 @@ LEAST = {
     "writes one at a time, of those into a bare room": 0.25,
     "frames to 50 observers, of those of a bare room": 0.012,
     "rows to 50 observers, of those of a bare room": 0.05,
-    "rows to 50 observers, of those to one": 15,
+    "rows to 50 observers, of those to one": 13,
 }
 MOST = {
     "median delay to 20 observers, of that in a bare room": 5.0,
