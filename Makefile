@@ -14,7 +14,7 @@ LOCKED := $(VENV)/locked-$(shell { pwd; cat requirements/dev.txt; } | cksum | tr
 INSTALLED := $(VENV)/installed-$(shell { pwd; cat requirements/dev.txt pyproject.toml hatch_build.py; } | cksum | tr ' ' '-')
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: help setup js demo demo-check test core-coverage check format bench soak proof oldest lock build clean
+.PHONY: help setup js demo demo-check test core-coverage check format bench bench-lock soak proof oldest lock build clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -66,8 +66,21 @@ format: setup ## ruff's formatter and its safe corrections
 	$(BIN)/python -m ruff check --fix
 	$(BIN)/python -m ruff format
 
-bench: setup ## the measurements
-	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+BENCHED := $(VENV)/benched-$(shell { pwd; cat requirements/dev.txt requirements/bench.txt; } | cksum | tr ' ' '-')
+
+$(BENCHED): $(LOCKED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/bench.txt
+	@touch $@
+
+bench: setup $(BENCHED) ## the measurements, beside peers and floors; a whole run rewrites docs/performance.md (BENCH_ARGS=--quick: a smoke)
+	$(BIN)/python -m partysync_server bench --out build/bench --docs docs $(BENCH_ARGS)
+
+bench-lock: ## pin what the measurements need beside that, as `make lock` does, in requirements/bench.txt
+	@mkdir -p build && $(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
+	build/uv/bin/uv pip compile pyproject.toml --extra bench --universal --python-version 3.11 --generate-hashes \
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-emit-package partysync-widget \
+		--constraint requirements/dev.txt --custom-compile-command "make bench-lock" --quiet $(UPGRADE) \
+		--output-file requirements/bench.txt
 
 soak: setup ## the tests that run for a long time
 	$(BIN)/python -m pytest -m soak --timeout=0 $(TEST_ARGS)

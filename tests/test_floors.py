@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CORE, CLIENT, SERVER = "partysync_widget.core", "partysync_widget", "partysync_server"
+BENCH = f"{SERVER}.bench"
 
 # From the top down. Modules on one line do not know each other.
 FLOORS = {
@@ -22,7 +23,7 @@ FLOORS = {
         "__init__",
         "widget",
         "trait",
-        "channel",
+        "channel pace",
         "feed preview",
         "edits windows",
         "entrance",
@@ -61,6 +62,21 @@ FLOORS = {
         "files shape",
         "__init__",
     ],
+    BENCH: [
+        "__main__",
+        "command",
+        "page plots",
+        "report",
+        "plan",
+        "workloads",
+        "kernel",
+        "systems",
+        "bare joiner",
+        "tongues",
+        "crowd peer_pycrdt",
+        "line machine process",
+        "__init__",
+    ],
     CORE: [
         "replica",
         "view",
@@ -79,7 +95,7 @@ FLOORS = {
 }
 
 # What a column may import of the house beside itself.
-BELOW = {CLIENT: {CORE}, SERVER: {CORE}, CORE: set()}
+BELOW = {CLIENT: {CORE}, SERVER: {CORE}, BENCH: {CORE}, CORE: set()}
 VERSION = {f"{CLIENT}.__version__", f"{CLIENT}._version"}  # anybody may ask for it
 
 # The arrows that point up, each with its reason.
@@ -103,7 +119,7 @@ HEAVY = {"anywidget", "ipywidgets", "IPython", "ipykernel", "pandas", "polars", 
 
 
 def folder(package: str) -> Path:
-    return ROOT / "server" / SERVER if package == SERVER else ROOT.joinpath(*package.split("."))
+    return ROOT.joinpath(*(["server"] if package.startswith(SERVER) else []), *package.split("."))
 
 
 def modules(package: str) -> list[str]:
@@ -144,7 +160,7 @@ def running(node: ast.AST) -> Iterator[ast.AST]:
 
 def home(name: str) -> tuple[str, str] | None:
     """(package, module) of a name that is ours."""
-    for package in (CORE, CLIENT, SERVER):  # the longest first
+    for package in (CORE, CLIENT, BENCH, SERVER):  # the longest first
         if name == package:
             return package, "__init__"
         if name.startswith(f"{package}."):

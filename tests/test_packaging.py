@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCK = (ROOT / "requirements" / "dev.txt").read_text()
+LOCK = "".join((ROOT / "requirements" / name).read_text() for name in ("dev.txt", "bench.txt"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 BUNDLES = 45 * 1024  # bytes of the browser side, compressed
@@ -84,3 +84,16 @@ def test_the_lock_pins_all_that_the_project_asks_for():
         asked |= names(extra)
 
     assert asked - {PROJECT["name"]} <= set(re.findall(r"(?m)^([a-z0-9.-]+)==", LOCK))
+
+
+def test_the_two_locks_agree():
+    """Both are installed into one environment: after `make lock UPGRADE=--upgrade` comes `make bench-lock`."""
+
+    def pins(name: str) -> dict[str, str]:
+        return dict(re.findall(r"(?m)^([a-z0-9.-]+)==([^ ;]+)", (ROOT / "requirements" / name).read_text()))
+
+    dev, bench = pins("dev.txt"), pins("bench.txt")
+
+    assert {name: bench[name] for name in dev.keys() & bench.keys()} == {
+        name: dev[name] for name in dev.keys() & bench.keys()
+    }

@@ -239,6 +239,7 @@ class PartySyncApp(Application):
         "rooms": ("partysync_server.rooms_cli.RoomsApp", "List, back up, restore and delete rooms."),
         "hub": ("partysync_server.hub.HubApp", "Serve rooms as a service of a JupyterHub."),
         "health": ("partysync_server.health.HealthApp", "Ask whether a server is there."),
+        "bench": ("partysync_server.bench.command.BenchApp", "Measure it beside what one would pick instead."),
         "where": ("partysync_widget.where.WhereApp", "Say which server a kernel here would find, and why."),
     }
 

@@ -1,0 +1,3 @@
+from .command import BenchApp
+
+BenchApp.launch_instance()
