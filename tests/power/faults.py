@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 import apsw
+from tests.server.tally import Tally
 
 from partysync_server.counts import Counts
 from partysync_server.ledger import Ledger
@@ -25,7 +26,6 @@ from partysync_widget.core.codec import decode_down
 from partysync_widget.core.errors import StorageFailed
 from tests.power.disk import Content, Disk, failure
 from tests.power.ledgers import FILES, POWER
-from tests.server.tally import Tally
 
 PATH = Path("/data/rooms/tally/r.db")
 BURSTS, BURST = 5, 2  # of each person
