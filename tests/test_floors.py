@@ -82,6 +82,7 @@ FLOORS = {
         "view",
         "store",
         "built_in",
+        "straight",
         "guard stored_table transaction",
         "party",
         "migration",

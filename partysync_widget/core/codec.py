@@ -89,9 +89,11 @@ def shown(value: object) -> str:
 
 def check_value(value: object, depth: int = 0) -> None:
     """Raise MutationRejected('bad-value') unless ``value`` is plain data every codec here carries unchanged."""
-    if value is None or isinstance(value, bool):
+    if type(value) is dict and depth < MAX_DEPTH:
+        _check_items(value, depth)
+    elif value is None or isinstance(value, bool):
         return
-    if isinstance(value, str):
+    elif isinstance(value, str):
         try:
             _ = value.isascii() or value.encode()
         except UnicodeEncodeError:
@@ -106,11 +108,22 @@ def check_value(value: object, depth: int = 0) -> None:
         if depth == MAX_DEPTH:
             raise MutationRejected("bad-value", f"A value is nested more than {MAX_DEPTH} deep.")
         if isinstance(value, dict):
-            for key in value:
-                if not isinstance(key, str):
-                    raise MutationRejected("bad-value", f"The key {key!r} is not text.")
-                check_value(key)
-        for item in value.values() if isinstance(value, dict) else value:
+            _check_items(value, depth)
+            return
+        for item in value:
             check_value(item, depth + 1)
     else:
         raise MutationRejected("bad-value", f"A {type(value).__name__} ({shown(value)}) is not plain data.")
+
+
+def _check_items(values: dict[Any, Any], depth: int) -> None:
+    """Most values of most edits are short plain text, small numbers and booleans, and are let through at a glance."""
+    for key, item in values.items():
+        if not isinstance(key, str):
+            raise MutationRejected("bad-value", f"The key {key!r} is not text.")
+        if not key.isascii():
+            check_value(key)
+        kind = type(item)
+        if (kind is str and item.isascii()) or item is None or kind is bool:
+            continue
+        check_value(item, depth + 1)

@@ -7,6 +7,7 @@ a comment that keeps its text apart from ours (sqlite.org/c3ref/set_authorizer.h
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from itertools import islice
@@ -43,6 +44,16 @@ MOST_ROWS = 1_000_000  # that a mutator's SQL gives at once
 _COMMENTS = re.compile(r"(\s|;|--[^\n]*(\n|$)|/\*.*?(\*/|$))*", re.DOTALL)
 
 
+@functools.lru_cache(maxsize=256)
+def _marked(query: str, whose: str) -> str:
+    """The text as it is run. Raises MutationRejected('forbidden')."""
+    if word := _FORBIDDEN.search(query):
+        raise MutationRejected(
+            "forbidden", f"SQL here cannot say {word[0]}: {query!r:.200}. A value goes through ?, not into the text."
+        )
+    return f"/* {whose}.sql */ {query}"
+
+
 class _OneStatement:
     """Lets the first statement run. Only that is marked; the text of a second could be one of ours."""
 
@@ -66,12 +77,7 @@ class Guard:
 
     def run(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
         """Rows as dicts. Raises MutationRejected('forbidden') for more than it may do, apsw.Error for bad SQL."""
-        if word := _FORBIDDEN.search(query):
-            raise MutationRejected(
-                "forbidden",
-                f"SQL here cannot say {word[0]}: {query!r:.200}. A value goes through ?, not into the text.",
-            )
-        marked = f"/* {'tx' if write else 'room'}.sql */ {query}"
+        marked = _marked(query, "tx" if write else "room")
         try:
             self._allowed = _WRITES if write else _READS
             cursor = self._connection.cursor()

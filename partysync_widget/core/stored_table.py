@@ -21,7 +21,9 @@ class StoredTable:
     key: int
     spec: TableSpec
     version: int
-    _sql: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _inserts: dict[tuple[str, ...], str] = field(default_factory=dict)  # SQL by the columns that are given
+    _puts: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _updates: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     def column(self, name: str) -> Column:
         """The column called ``name``, or MutationRejected('unknown-column')."""
@@ -80,22 +82,25 @@ class StoredTable:
         return f"UPDATE {quote(self.spec.name)} SET rowid = ? WHERE id = ?"
 
     def insert_sql(self, names: tuple[str, ...]) -> str:
-        return self._cached(("INSERT", *names), f"INSERT INTO {quote(self.spec.name)} ({{}}) VALUES ({{}})")
+        made = self._inserts.get(names)
+        if made is None:
+            made = self._inserts[names] = self._into("INSERT", names)
+        return made
 
     def put_sql(self, names: tuple[str, ...]) -> str:
         """A row of a frame over whatever has its id or its position: those are in the same frame, or gone."""
-        insert = f"INSERT OR REPLACE INTO {quote(self.spec.name)} ({{}}) VALUES ({{}})"
-        return self._cached(("PUT", *names), insert, "rowid", "id")
+        made = self._puts.get(names)
+        if made is None:
+            made = self._puts[names] = self._into("INSERT OR REPLACE", names, "rowid", "id")
+        return made
 
     def update_sql(self, names: tuple[str, ...]) -> str:
-        key = ("UPDATE", *names)
-        if key not in self._sql:
+        made = self._updates.get(names)
+        if made is None:
             sets = ", ".join(f"{quote(name)} = ?" for name in names)
-            self._sql[key] = f"UPDATE {quote(self.spec.name)} SET {sets} WHERE id = ?"
-        return self._sql[key]
+            made = self._updates[names] = f"UPDATE {quote(self.spec.name)} SET {sets} WHERE id = ?"
+        return made
 
-    def _cached(self, key: tuple[str, ...], template: str, *first: str) -> str:
-        if key not in self._sql:
-            columns = [*first, *(quote(name) for name in key[1:])]
-            self._sql[key] = template.format(", ".join(columns), ", ".join("?" * len(columns)))
-        return self._sql[key]
+    def _into(self, verb: str, names: tuple[str, ...], *first: str) -> str:
+        columns = [*first, *map(quote, names)]
+        return f"{verb} INTO {quote(self.spec.name)} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"

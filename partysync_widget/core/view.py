@@ -27,6 +27,8 @@ from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
 from .party import Party
 from .store import Store
+from .stored_table import StoredTable
+from .straight import TAKES
 from .transaction import Statement, Transaction
 
 Rows = dict[str, dict[str, tuple[Any, ...]]]
@@ -50,15 +52,7 @@ class Pending:
     slow: bool = False  # its guess was stopped here: it is not tried again, and waits for the room
     statements: list[Statement] = field(default_factory=list, repr=False)  # all that it does, whatever the rows are
     by: tuple[str, str] = ("", "")  # whoever, and as what, it did that
-
-    def repeats(self, view: View) -> bool:
-        """Whether its statements are what it would do now: for the same person, in the same tables."""
-        tables = view.store.tables
-        return (
-            self.by == (view.user, view.role)
-            and all(tables.get(each.entry.spec.name) is each.entry for each in self.statements)
-            and bool(self.statements)
-        )
+    tables: dict[str, StoredTable] | None = field(default=None, repr=False)  # in which it did that
 
 
 @dataclass(frozen=True)
@@ -238,14 +232,15 @@ class View:
         self.store.version = self.cursor + 1 + place
         tx = Transaction(self.store, user=self.user, role=self.role, guess=True)
         self.store.perform(tx, pending.mutation.name, pending.mutation.args, check=check, clock=self.clock, again=again)
-        pending.statements, pending.by = tx.statements or [], (self.user, self.role)
+        pending.statements, pending.by, pending.tables = tx.statements or [], (self.user, self.role), self.store.tables
 
     def _replay(self) -> None:
         """All that is pending, over the base: together, and if one of them raises, each anew in its own savepoint."""
+        knows_all = self.typed and self.shape is self.party
         guessable = []
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            if not pending.slow and self._guessable(pending.mutation.name, pending.mutation.args):
+            if not pending.slow and (knows_all or self._guessable(pending.mutation.name, pending.mutation.args)):
                 guessable.append((place, pending))
         if not guessable or self._replay_together(guessable):
             return
@@ -253,13 +248,24 @@ class View:
             pass
 
     def _replay_together(self, guessable: list[tuple[int, Pending]]) -> bool:
-        """False, and nothing of it stays, if one raises."""
-        self.store.savepoint("pending")
+        """False, and nothing of it stays, if one raises.
+
+        An edit that has looked at nothing does again what it did, for the same person and in the same tables.
+        """
+        store, by, tables, plain = self.store, (self.user, self.role), self.store.tables, self.store.plain
+        store.savepoint("pending")
         try:
             for place, pending in guessable:
-                self._run(pending, place, pending.statements if pending.repeats(self) else (), check=False)
-            self.store.check_rows(self.cursor)
-        except (MutationRejected, UnicodeDecodeError):  # that one, or a row that no frame can carry
+                again = pending.statements if pending.tables is tables and pending.by == by else ()
+                if again and plain:  # no trigger of the party's acts that might not end
+                    store.version = self.cursor + 1 + place
+                    for each in again:
+                        store.write(each)
+                else:
+                    self._run(pending, place, again, check=False)
+            store.check_rows(self.cursor)
+        # One of them is refused, or has written a row that no frame can carry.
+        except (MutationRejected, apsw.ConstraintError, UnicodeDecodeError):
             self._to_base()
             return False
         for _, pending in guessable:
@@ -316,9 +322,7 @@ class View:
         with self._moving():
             specs = self._specs()
             was_pending = self._pending_now()
-            ids = {name: set(found) for name, found in was_pending.items()}
-            for change in (change for delta in deltas for change in delta.tables):
-                ids.setdefault(change.table, set()).update(change.gone, (row[1] for row in change.put))
+            ids = self._moving_with(deltas, was_pending)
             few = sum(map(len, ids.values())) <= COMPARED_ROWS
             before = self._rows_of(ids) if few else {}
             self._to_base()
@@ -330,17 +334,38 @@ class View:
             self._decide([(delta.acks, delta.results) for delta in deltas], step)
             self._replay()
             is_pending = self._pending_now()
-            for name, found in is_pending.items():
-                ids.setdefault(name, set()).update(found)
             after = self._rows_of(ids) if few else {}
         step.based += deltas
         step.reset = step.reset or self._specs() != specs
         if few:
             self._tell(before, after, was_pending, is_pending, step)
         else:
-            for name, found in ids.items():
-                step.changed.setdefault(name, set()).update(found)
+            for name in ids.keys() | was_pending.keys() | is_pending.keys():
+                pending = was_pending.get(name, set()) | is_pending.get(name, set())
+                step.changed.setdefault(name, set()).update(ids.get(name, set()), pending)
         return True
+
+    def _moving_with(self, deltas: list[m.Delta], pending: dict[str, set[str]]) -> dict[str, set[str]]:
+        """Ids of the rows whose view these deltas may change, of those there are: by table.
+
+        They are the rows in the deltas and those that pending edits touch. But in tables without rules between rows
+        what plain edits make of a row follows from that row alone, so it stays as it is when neither the deltas touch
+        it nor the edits that they decide.
+        """
+        ids: dict[str, set[str]] = {}
+        for change in (change for delta in deltas for change in delta.tables):
+            ids.setdefault(change.table, set()).update(change.gone, (row[1] for row in change.put))
+        acked = max((delta.acks.get(self.client, 0) for delta in deltas), default=0)
+        plain = not self.store.party.schema
+        if not plain or any(not each.statements or each.mutation.name not in TAKES for each in self.pending):
+            for name, found in pending.items():
+                ids.setdefault(name, set()).update(found)
+            return ids
+        for each in self.pending:
+            if each.mutation.mid <= acked or each.mutation.name == "insert":  # an inserted row may get another place
+                for one in each.statements:
+                    ids.setdefault(one.entry.spec.name, set()).add(one.values[-1])
+        return ids
 
     def replace(self, building: Store, epoch: str, end: m.End, step: Step) -> None:
         """Take a whole new base, and tell how the view differs from what it was (R4)."""

@@ -310,13 +310,25 @@ class Ledger:
             self.store.savepoint("run")
         self._run.append(asked)
         try:
-            self._execute(asked, check=False)
+            self._execute_in_run(asked)
         except MutationRejected as error:
             self._check_turn(asked, error)
+            self._undo_run()
+        except apsw.ConstraintError:  # by a statement alone; its mutator has the sentence
             self._undo_run()
         else:
             if len(self._run) == RUN:
                 self._end_run()
+
+    def _execute_in_run(self, asked: Asked) -> None:
+        mutation, straight = asked.mutation, None
+        if asked.refusal is None:
+            straight = self.store.straight(mutation.name, mutation.args, role=asked.role, sight=asked.sight)
+        if straight is None:
+            self._execute(asked, check=False)
+        else:
+            self.store.version = asked.version
+            self.store.write(straight)
 
     def _end_run(self) -> None:
         if not self._run:
