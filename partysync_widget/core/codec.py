@@ -89,7 +89,7 @@ def shown(value: object) -> str:
 
 def check_value(value: object, depth: int = 0) -> None:
     """Raise MutationRejected('bad-value') unless ``value`` is plain data every codec here carries unchanged."""
-    if type(value) is dict and depth < MAX_DEPTH:
+    if isinstance(value, dict):
         _check_items(value, depth)
     elif value is None or isinstance(value, bool):
         return
@@ -104,20 +104,22 @@ def check_value(value: object, depth: int = 0) -> None:
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise MutationRejected("bad-value", f"{value} is not a number that can be shared. Use None for 'no value'.")
-    elif isinstance(value, list | tuple | dict):
-        if depth == MAX_DEPTH:
-            raise MutationRejected("bad-value", f"A value is nested more than {MAX_DEPTH} deep.")
-        if isinstance(value, dict):
-            _check_items(value, depth)
-            return
+    elif isinstance(value, list | tuple):
+        _check_depth(depth)
         for item in value:
             check_value(item, depth + 1)
     else:
         raise MutationRejected("bad-value", f"A {type(value).__name__} ({shown(value)}) is not plain data.")
 
 
+def _check_depth(depth: int) -> None:
+    if depth == MAX_DEPTH:
+        raise MutationRejected("bad-value", f"A value is nested more than {MAX_DEPTH} deep.")
+
+
 def _check_items(values: dict[Any, Any], depth: int) -> None:
     """Most values of most edits are short plain text, small numbers and booleans, and are let through at a glance."""
+    _check_depth(depth)
     for key, item in values.items():
         if not isinstance(key, str):
             raise MutationRejected("bad-value", f"The key {key!r} is not text.")

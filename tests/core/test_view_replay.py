@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from partysync_widget.core import messages as m
-from partysync_widget.core.party import Party, mutator
+from partysync_widget.core.party import Main, Party, mutator
 from partysync_widget.core.view import Step, View
 
 
@@ -123,3 +123,64 @@ class Signed(Party):
     @mutator
     def sign(tx, id: str):
         tx.insert("names", id=id, name=f"{tx.user} the {tx.role}")
+
+
+# --- rows that stay as they are ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def notes():
+    """A table from a notebook, with rows a to d, and edits of ours on a, b, c and on a new row."""
+    view = View(Main, "me")
+    spec = m.TableSpec("notes", (m.Column("text", "text"), m.Column("n", "integer")))
+    rows = [[place, id, "theirs", 0] for place, id in enumerate("abcd", 1)]
+    assert view.advance([m.Delta("e", 0, 1, [m.TableChange("notes", ["text", "n"], rows)], [spec])], Step())
+    for id in "abc":
+        view.mutate("update", {"table": "notes", "id": id, "values": {"text": "mine"}})
+    view.mutate("update", {"table": "notes", "id": "a", "values": {"n": 1}})
+    view.mutate("insert", {"table": "notes", "id": "new", "values": {"text": "mine"}})
+    return view
+
+
+def moved(view, *, put=(), gone=(), acked=0, results=()):
+    """The names of the rows that changed, and the rows themselves."""
+    step, before = Step(), {row[1]: row for row in view.view.rows("notes")}
+    change = m.TableChange("notes", ["text", "n"], list(put), list(gone))
+    delta = m.Delta("e", view.cursor, view.cursor + 1, [change], [], {"me": acked} if acked else {}, list(results))
+    assert view.advance([delta], step)
+    now = {row[1]: row for row in view.view.rows("notes")}
+    differ = {id for id in before.keys() | now.keys() if before.get(id) != now.get(id)}
+    assert differ <= step.changed.get("notes", set())
+    return step.changed.get("notes", set()), now
+
+
+def test_rows_that_only_undecided_edits_touch_are_not_told_again(notes):
+    """R7."""
+    changed, now = moved(notes, put=[[4, "d", "changed", 0]])
+
+    assert changed == {"d"}
+    assert [row[2] for row in now.values()] == ["mine", "mine", "mine", "changed", "mine"]
+
+
+def test_an_inserted_row_that_gets_another_place_is_told(notes):
+    """R7."""
+    changed, now = moved(notes, put=[[5, "e", "theirs", 0]])
+
+    assert changed == {"e", "new"}
+    assert now["new"][0] > 5
+
+
+def test_what_a_rejected_edit_showed_goes_and_what_a_later_one_shows_stays(notes):
+    """R6, R7: the row is in no delta, for in the room nothing of it changed."""
+    changed, now = moved(notes, acked=1, results=[m.Result("me", 1, None, "constraint", "no")])
+
+    assert changed == {"a"}
+    assert now["a"][2:] == ("theirs", 1)
+
+
+def test_rows_that_are_deleted_under_an_edit_are_told(notes):
+    """R7."""
+    changed, now = moved(notes, gone=["b"])
+
+    assert changed == {"b"}
+    assert "b" not in now
