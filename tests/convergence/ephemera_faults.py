@@ -62,7 +62,7 @@ def presence_outlives_its_session(monkeypatch):
     """R11: nobody is told that somebody left."""
     peer = Ephemera.peer
     monkeypatch.setattr(
-        Ephemera, "peer", lambda ephemera, client, each: each is not None and peer(ephemera, client, each)
+        Ephemera, "peer", lambda ephemera, client, each, **how: each is not None and peer(ephemera, client, each, **how)
     )
 
 

@@ -49,8 +49,8 @@ def an_ack_comes_on_receipt(monkeypatch):
     """R2, R9: a push is answered when it has come, and decided later."""
     push, answers = Room._push, Room._answers
 
-    def hasty(room, session, frame):
-        push(room, session, frame)
+    def hasty(room, session, frame, size):
+        push(room, session, frame, size)
         if session.ended is None and frame.mutations:
             session.received = frame.mutations[-1].mid
 
@@ -136,6 +136,7 @@ def an_id_is_kept_apart_from_its_effect(monkeypatch):
     seal, commit = Ledger.seal, Ledger.commit
 
     def apart(ledger):
+        ledger._end_run()
         commit(ledger)
         ledger.begin()
         seal(ledger)
@@ -242,7 +243,7 @@ def the_version_is_a_coarse_clock(monkeypatch):
 
 def a_rejection_leaves_half_of_its_rows(monkeypatch):
     """R7, R8: the savepoint is not rolled back."""
-    monkeypatch.setattr(Store, "undo", lambda store, name: store._look_again())
+    monkeypatch.setattr(Store, "undo", lambda store, name: store.look_again())
 
 
 def a_failed_commit_is_taken_for_a_rejection(monkeypatch):
@@ -254,8 +255,8 @@ def a_failed_commit_is_taken_for_a_rejection(monkeypatch):
 def a_push_is_for_any_incarnation(monkeypatch):
     """R10."""
 
-    def trusting(room, session, push):
-        room._queue.extend(Queued(session, session.client, mutation) for mutation in push.mutations)
+    def trusting(room, session, push, size):
+        room._queue.extend(Queued(session, session.client, mutation, 0) for mutation in push.mutations)
         room._arrived += len(push.mutations)
 
     monkeypatch.setattr(Room, "_push", trusting)

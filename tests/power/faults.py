@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 
 import apsw
-from tests.server.tally import Tally
 
 from partysync_server.counts import Counts
 from partysync_server.ledger import Ledger
@@ -24,6 +23,7 @@ from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
 from partysync_widget.core.errors import StorageFailed
+from tests.faults.tally import Tally
 from tests.power.disk import Content, Disk, failure
 from tests.power.ledgers import FILES, POWER
 
