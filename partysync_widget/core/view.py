@@ -463,7 +463,7 @@ class View:
 
     @staticmethod
     def _tell(before: Rows, after: Rows, was: dict[str, set[str]], now: dict[str, set[str]], step: Step) -> None:
-        for name in before.keys() | after.keys():
+        for name in before.keys() | after.keys() | was.keys() | now.keys():
             old, new = before.get(name, {}), after.get(name, {})
             changed = {id for id in old.keys() | new.keys() if old.get(id) != new.get(id)}
             changed |= was.get(name, set()) ^ now.get(name, set())

@@ -115,6 +115,30 @@ def test_what_somebody_did_in_another_role_runs_anew():
     assert {row[1]: row[2] for row in view.view.rows("names")} == {"a": "ann the editor", "b": "somebody"}
 
 
+class Linked(Party):
+    """A mutator that writes into another table as soon as there is a reason to."""
+
+    schema = """
+        CREATE TABLE causes (id TEXT PRIMARY KEY NOT NULL) STRICT;
+        CREATE TABLE effects (id TEXT PRIMARY KEY NOT NULL) STRICT;
+    """
+
+    @mutator
+    def follow(tx, id: str):
+        if tx.get("causes", id) is not None:
+            tx.insert("effects", id=id)
+
+
+def test_a_table_that_no_edit_had_touched_before_is_told_too():
+    """R7."""
+    view, step = View(Linked, "me"), Step()
+    view.mutate("follow", {"id": "a"})
+
+    assert view.advance([m.Delta("e", 0, 1, [m.TableChange("causes", [], [[1, "a"]])])], step)
+
+    assert step.changed == {"causes": {"a"}, "effects": {"a"}}
+
+
 class Signed(Party):
     """A mutator that asks who it is."""
 
