@@ -193,6 +193,9 @@ class OpenRoom:
 
     def wake(self) -> None:
         self._work.set()
+        self._stir_soon()
+
+    def _stir_soon(self) -> None:
         if self._deciding and self.room.told.stirred and not self._stirred:
             self._stirred = True
             asyncio.get_running_loop().call_soon(self._stir)  # once for all that came at the same time
@@ -213,10 +216,9 @@ class OpenRoom:
             if self.broken:
                 break
             self._work.clear()
-            self._pump_all()
             if self.room.waiting:
                 await self._turn_or_break()
-                self._pump_all()
+            self._pump_all()  # once a turn, also for whoever has just come: to ask all sessions is not free
             if self._errands and not self._closing:
                 await self._run_errand(*self._errands.popleft())
                 self._pump_all()
@@ -271,6 +273,7 @@ class OpenRoom:
 
     async def _turn(self) -> None:
         self._deciding = True
+        self._stir_soon()  # what came with this turn's mutations does not wait for them
         ledger, began = self.room.ledger, time.perf_counter()
         version, rejected = ledger.version, ledger.rejected
         watch = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._say_slow)

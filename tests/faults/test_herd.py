@@ -10,7 +10,7 @@ import pytest
 from tests.faults.crowd import Crowd
 from tests.proof import extent, note
 
-HERD = extent("herd", 300, 1_000)
+HERD = extent("herd", 300, 500)
 ROWS = 3_000  # in the room: about 0.3 MB for whoever would be sent them all
 SECONDS = 30.0  # until everybody is back, on a machine that does much else
 

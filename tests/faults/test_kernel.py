@@ -19,7 +19,7 @@ from tests.kernels.kernel import Kernel
 from tests.proof import extent, note
 
 INTERRUPTS = extent("interrupts", 60, 500)
-RESTARTS = extent("restarts", 2, 25)
+RESTARTS = extent("restarts", 2, 10)
 SEED = 20261127
 
 chance = random.Random(SEED)

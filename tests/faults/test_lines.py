@@ -17,7 +17,7 @@ import pytest
 from tests.faults.proxy import Proxy
 from tests.proof import extent, note
 
-TIMES = extent("lines", 1, 10)  # each fault in each activity
+TIMES = extent("lines", 1, 3)  # each fault in each activity
 SEED = 20261127
 PING = 1  # seconds, of the server
 BOUND = 5.0  # seconds until all is well again, from the moment of the fault; the server's ping alone takes seven

@@ -14,7 +14,7 @@ import partysync_widget as ps
 from tests.faults.people import Reckoning
 from tests.proof import extent, note
 
-STOPS = extent("stops", 3, 30)
+STOPS = extent("stops", 3, 10)
 PING = 1  # seconds, of the server
 CLOSING = 5  # seconds that Tornado waits for an answer to its goodbye
 

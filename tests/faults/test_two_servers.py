@@ -14,7 +14,7 @@ import partysync_widget as ps
 from tests.conftest import TOKEN
 from tests.proof import extent, note
 
-RACES = extent("server_races", 3, 40)  # of whole servers
+RACES = extent("server_races", 3, 15)  # of whole servers
 WRITER_RACES = extent("writer_races", 100, 1_000)  # of what a server does to have a folder and a room
 CONTENDERS = 3
 

@@ -19,8 +19,8 @@ from tests.histories.planted import PLANTED
 from tests.histories.simulated import Simulated
 from tests.proof import LONG, extent, note
 
-CLEAN = extent("simulated", 20_000, 200_000)  # transactions in which nothing may be found
-TIMES = extent("plantings", 4, 100)  # that each anomaly is planted, each time in another history
+CLEAN = extent("simulated", 20_000, 100_000)  # transactions in which nothing may be found
+TIMES = extent("plantings", 4, 30)  # that each anomaly is planted, each time in another history
 EACH = 1_000  # transactions of one simulated history
 
 ANOMALIES = {

@@ -22,7 +22,7 @@ from tests.histories import faulty
 
 sys.path.remove(str(LISTS.parent))
 
-TRANSACTIONS = extent("faulty_transactions", 400, 2_000)
+TRANSACTIONS = extent("faulty_transactions", 400, 1_000)
 TRIES = 3  # a fault shows when a kill or a cut comes at the right moment, and chance may miss it
 STUCK = 20.0  # seconds for half of a run, which takes two or three
 FAULTY = Path(faulty.__file__)

@@ -104,7 +104,7 @@ def test_a_replica_takes_what_decodes_or_says_why_not(make_stage):
     ada.insert("1", text="a")
     stage.rest()
     vandal, told = Vandal(SEED, "down"), 0
-    for _ in range(extent("replica_frames", 8_000, 100_000)):
+    for _ in range(extent("replica_frames", 8_000, 50_000)):
         try:
             frame = decode_down(vandal.frame("json")[1], "json")
         except ProtocolError:

@@ -120,7 +120,7 @@ def test_a_healthy_room_is_served(room):
 
 @pytest.mark.timeout(1800)  # the long way
 def test_a_flipped_bit_in_the_database_is_noticed(room):
-    chance, many = random.Random(7), extent("damages", 150, 1000)
+    chance, many = random.Random(7), extent("damages", 150, 500)
     changing = noticed = by_sqlite = 0
     truth = content(room("closed"))
     for _ in range(many):
@@ -154,7 +154,7 @@ def test_every_flipped_bit_is_noticed_but_those_of_the_journals_mode(room):
 @pytest.mark.timeout(1800)  # the long way
 def test_a_flipped_bit_in_the_log_is_noticed(room):
     """SQLite drops all that follows, and says nothing."""
-    chance, many, changing, noticed = random.Random(9), extent("damages", 150, 1000), 0, 0
+    chance, many, changing, noticed = random.Random(9), extent("damages", 150, 500), 0, 0
     for _ in range(many):
         path = room("killed")
         flip(path.with_name("r.db-wal"), chance)
@@ -170,7 +170,7 @@ def test_a_flipped_bit_in_the_log_is_noticed(room):
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 @pytest.mark.parametrize("how", ["zeroed", "cut", "noise"])
 def test_a_page_of_nothing_and_a_short_file_are_noticed(room, which, suffix, how):
-    chance, many = random.Random(f"{which}{suffix}{how}"), extent("damages", 150, 1000) // 10
+    chance, many = random.Random(f"{which}{suffix}{how}"), extent("damages", 150, 500) // 10
     if which == "closed" and suffix:
         return  # there is no log
     noticed = unchanged = 0

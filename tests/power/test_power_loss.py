@@ -32,7 +32,7 @@ def test_nothing_acknowledged_is_lost_wherever_the_power_goes():
 @pytest.mark.timeout(1800)  # the long way
 def test_who_does_not_wait_for_the_disk_loses_whole_turns():
     """R9: the control arm. ``durability="process"`` is `synchronous=NORMAL`; what is left is whole all the same."""
-    found = pull(extent("power_control_images", 300, 5000), party=Careless)
+    found = pull(extent("power_control_images", 300, 2000), party=Careless)
 
     note("power loss, NORMAL (a control arm)", crash_images=found.images, lost=found.wrong["lost"])
     assert found.wrong["lost"] > found.images / 10
@@ -42,7 +42,7 @@ def test_who_does_not_wait_for_the_disk_loses_whole_turns():
 @pytest.mark.timeout(1800)  # the long way
 def test_a_disk_that_lies_is_found_out():
     """R9: the other control arm. A harness that finds nothing here would find nothing anywhere."""
-    found = pull(extent("power_control_images", 300, 5000), lies=True)
+    found = pull(extent("power_control_images", 300, 2000), lies=True)
 
     note(
         "power loss, a lying disk (a control arm)",
