@@ -3,6 +3,8 @@ The disk of these tests loses what a disk may lose, and nothing else; so a room 
 """
 
 import itertools
+import os
+import stat
 from pathlib import Path
 from random import Random
 
@@ -133,6 +135,22 @@ def test_the_real_disk_is_asked_for_the_same(tmp_path, monkeypatch):
     synced.clear()
     Files().create(made.with_name("s.db"))
     assert synced == [tmp_path, tmp_path / "rooms", made.parent]
+
+
+def test_the_real_disk_has_a_file_before_it_has_the_name(tmp_path, monkeypatch):
+    """R9: content, name, folder, in this order."""
+    done, path = [], tmp_path / "r.db-witness"
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(files.os, "fsync", lambda it: (done.append("folder" if is_folder(it) else "file"), fsync(it)))
+    monkeypatch.setattr(Path, "replace", lambda old, new: (done.append("name"), replace(old, new)))
+    Files().replace(path, b"whole")
+
+    assert done == ["file", "name", "folder"]
+    assert path.read_bytes() == b"whole"
+
+
+def is_folder(descriptor):
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
 
 
 def test_a_folder_whose_sync_failed_is_synced_the_next_time(disk):
