@@ -32,7 +32,7 @@ from .logs import configure
 from .parties import Parties
 from .quotas import Quotas, Usage
 from .runtime import describe, write_private
-from .serving import Listening, Serving, certificate, data_folder
+from .serving import Listening, Serving, certificate, data_folder, spare_memory
 from .visit import PING_SECONDS
 
 log = logging.getLogger("partysync.server")
@@ -112,6 +112,7 @@ class ServeApp(Application):
 
     def start(self) -> None:
         """Serve until SIGTERM, SIGINT or idleness."""
+        spare_memory()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
