@@ -41,15 +41,17 @@ demo: setup ## JupyterLab with two notebooks side by side, sharing one room of p
 demo-check: setup ## start the demo without a browser, see that each notebook saw the other's edits, stop
 	@$(BIN)/python notebooks/demo.py --check
 
-# The browser tests run apart: Playwright leaves an event loop running in the thread that the others use. The stories of
-# tests/convergence have no clock, so they may share the machine with each other.
+# What has no clock may share the machine.
+CLOCKLESS := tests/convergence tests/power tests/histories/test_checker.py tests/hostile/test_decoder.py
+
+# The browser tests run apart: Playwright leaves an event loop running in the thread that the others use.
 test: setup ## every test: core (100 % of its branches), the browser side, all the rest
 	@failed=0; \
 	$(MAKE) --no-print-directory core-coverage || failed=1; \
 	$(BIN)/python hatch_build.py test || failed=1; \
 	$(BIN)/python -m pytest tests/e2e -m "not soak" $(TEST_ARGS) || failed=1; \
-	$(BIN)/python -m pytest tests/convergence -n 2 -m "not soak" $(TEST_ARGS) || failed=1; \
-	$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/convergence --ignore=tests/e2e -m "not soak" $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest $(CLOCKLESS) -n 2 -m "not soak" $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/e2e $(CLOCKLESS:%=--ignore=%) -m "not soak" $(TEST_ARGS) || failed=1; \
 	test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium here (apt install chromium)."; \
 	exit $$failed
 
@@ -88,14 +90,13 @@ soak: setup ## the tests that run for a long time
 
 # What has no clock runs beside what has one, and gives way to it. The figures are of one run: where a suite fails,
 # docs/proof.md stays as it was.
-CLOCKLESS := tests/protocol tests/convergence tests/power tests/histories/test_checker.py tests/hostile/test_decoder.py
 PROVE := PARTYSYNC_PROOF=1 PARTYSYNC_FIGURES=build/figures.jsonl
 PYTEST := $(BIN)/python -m pytest -m "not soak" -o faulthandler_timeout=0
 
 proof: setup ## the long way through every suite that breaks things on purpose; writes docs/proof.md
 	@mkdir -p build && rm -f build/figures.jsonl
 	@$(PROVE) nice $(PYTEST) $(CLOCKLESS) $(TEST_ARGS) > build/proof-clockless.log 2>&1 & clockless=$$!; \
-	$(PROVE) $(PYTEST) tests/faults tests/histories tests/hostile $(CLOCKLESS:%=--ignore=%) $(TEST_ARGS); timed=$$?; \
+	$(PROVE) $(PYTEST) tests/protocol tests/faults tests/histories tests/hostile $(CLOCKLESS:%=--ignore=%) $(TEST_ARGS); timed=$$?; \
 	wait $$clockless; failed=$$?; cat build/proof-clockless.log; test $$timed = 0 && test $$failed = 0
 	$(BIN)/python docs/proof.py build/figures.jsonl
 
