@@ -295,7 +295,8 @@ class Stage:
         return copy
 
     def restore(self, copy):
-        """Open a copy in place of the file. The server is down."""
+        """Open a copy in place of the file, as from a backup: without the witness. The server is down."""
+        self.path.with_name(self.path.name + "-witness").unlink(missing_ok=True)
         for suffix in ("", "-wal"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             if (source := copy.with_name(copy.name + suffix)).exists():

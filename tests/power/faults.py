@@ -23,9 +23,9 @@ from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
 from partysync_widget.core.errors import StorageFailed
-from tests.faults.tally import Tally
 from tests.power.disk import Content, Disk, failure
 from tests.power.ledgers import FILES, POWER
+from tests.power.tally import Tally
 
 PATH = Path("/data/rooms/tally/r.db")
 BURSTS, BURST = 5, 2  # of each person

@@ -15,7 +15,7 @@ from partysync_server.keeping import copy_closed
 from partysync_server.ledger import Ledger
 from partysync_server.witness import Damaged
 from partysync_widget.core import messages as m
-from tests.faults.tally import REFUSED, Tally
+from tests.power.tally import REFUSED, Tally
 from tests.proof import extent, note
 
 ROWS, TURNS = 600, 60

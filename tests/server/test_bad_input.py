@@ -197,7 +197,9 @@ def test_a_room_whose_file_was_damaged_says_so_and_the_others_go_on(lone_server,
     file.write_bytes(b"no database" * 1000)
     lone_server.start()
 
-    with pytest.raises(ps.NotConnected, match=r"The room's file failed while opening: file is not a database"):
+    with pytest.raises(
+        ps.NotConnected, match="The room's file is damaged, and .*: file is not a database.*rooms restore"
+    ):
         enter("damaged", at=lone_server)
     assert enter("another", at=lone_server).table("t", x=int).insert(x=1).result(8) is None
     assert file.read_bytes() == b"no database" * 1000  # and nobody wrote over what could still be rescued
