@@ -14,7 +14,6 @@ import pytest
 import tornado.httpserver
 import tornado.netutil
 
-from partysync_server import app as app_module
 from partysync_server import open_room, visit
 from partysync_server import room as room_module
 from partysync_server.access import Access
@@ -214,7 +213,7 @@ def test_a_frame_that_is_too_long_closes_the_socket_with_its_code(server, greete
 
 def test_the_times_of_the_document_are_those_of_the_server():
     """S10."""
-    assert (visit.PING_SECONDS, visit.PONG_SECONDS, open_room.WRITE_SECONDS) == (20, 20, 30)
+    assert (visit.PING_SECONDS, open_room.WRITE_SECONDS) == (20, 30)
 
 
 @pytest.fixture
@@ -224,14 +223,12 @@ def rooms(tmp_path):
     access.close()
 
 
-def test_who_answers_no_ping_is_cut(rooms, monkeypatch):
+def test_who_answers_no_ping_is_cut(rooms):
     """S10. By a server that is less patient, or it would take forty seconds."""
-    monkeypatch.setattr(app_module, "PING_SECONDS", 0.1)
-    monkeypatch.setattr(app_module, "PONG_SECONDS", 0.1)
 
     async def story():
         house = House(rooms(), "token", Door(), Usage())
-        http = tornado.httpserver.HTTPServer(make_app(house))
+        http = tornado.httpserver.HTTPServer(make_app(house, ping=0.1))
         (socket,) = tornado.netutil.bind_sockets(0, "127.0.0.1")
         http.add_socket(socket)
         port = socket.getsockname()[1]
