@@ -39,6 +39,7 @@ _BUILDS = _WRITES | {
 _FORBIDDEN = re.compile(rf"\bROLLBACK\b|{RESERVED}", re.IGNORECASE)
 
 
+LONG_SQL = 4_000  # characters of a query that is not kept in mind
 MOST_ROWS = 1_000_000  # that a mutator's SQL gives at once
 
 _COMMENTS = re.compile(r"(\s|;|--[^\n]*(\n|$)|/\*.*?(\*/|$))*", re.DOTALL)
@@ -77,7 +78,8 @@ class Guard:
 
     def run(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
         """Rows as dicts. Raises MutationRejected('forbidden') for more than it may do, apsw.Error for bad SQL."""
-        marked = _marked(query, "tx" if write else "room")
+        mark = _marked if len(query) < LONG_SQL else _marked.__wrapped__
+        marked = mark(query, "tx" if write else "room")
         try:
             self._allowed = _WRITES if write else _READS
             cursor = self._connection.cursor()

@@ -43,6 +43,7 @@ SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more 
 DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
 
 FULL = "The disk of the room server is full. Free some space; edits wait until then."
+KNOWN_CLIENTS = 5_000  # that are kept in mind
 RUN = 64  # mutations at most that share a savepoint
 MOST_PATTERN = 1_000  # bytes of a LIKE or GLOB: it is held against a text at a stroke, and no clock is asked meanwhile
 MOST_RESULT = 1 << 20  # bytes of what a mutator returned: everybody is sent it
@@ -403,6 +404,8 @@ class Ledger:
                 [(client, owner, self._last[client], self.version) for client, owner in self._turn.items()],
             )
         self._turn.clear()
+        if len(self._last) > KNOWN_CLIENTS:  # the file knows them
+            self._last.clear()
 
     def commit(self) -> None:
         """Make the turn durable. Waits for the disk; run it off the event loop. An error means *unknown*.
