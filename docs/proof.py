@@ -26,11 +26,14 @@ MARK = "<!-- figures -->"
 # Which suites stand under which head, in order; a suite's name is how it calls itself in ``note``.
 HEADS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Simulation": ("`tests/convergence`", ("simulation", "planted faults")),
-    "Power and disks": ("`tests/power`", ("power loss", "disk faults", "a bit flipped")),
+    "Power and disks": (
+        "`tests/power`",
+        ("power loss", "disk faults", "a bit flipped", "zeroed", "cut,", "noise", "a file"),
+    ),
     "Histories": ("`tests/histories`", ("histories",)),
     "Real processes": (
         "`tests/faults`",
-        ("kill -9", "server stopped", "kernel", "fault proxy", "stalled", "herd", "two servers", "disk"),
+        ("kill -9", "server stopped", "kernel", "fault proxy", "stalled", "herd", "flood", "two"),
     ),
     "Hostile input": ("`tests/hostile`", ()),  # and all that stands under no other
 }
@@ -38,7 +41,7 @@ HEADS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def main() -> None:
     lines = Path(sys.argv[1]).read_text().splitlines()
-    figures = {line["suite"]: line["figures"] for line in map(json.loads, lines)}
+    figures = [(line["suite"], line["figures"]) for line in map(json.loads, dict.fromkeys(lines))]
     text = PAGE.read_text()
     begin, end = text.index(MARK) + len(MARK), text.rindex(MARK)
     PAGE.write_text(f"{text[:begin]}\n{machine()}\n\n{tables(figures)}\n{text[end:]}")
@@ -57,12 +60,13 @@ def machine() -> str:
     )
 
 
-def tables(figures: dict[str, dict[str, Any]]) -> str:
-    left = dict(figures)
+def tables(figures: list[tuple[str, dict[str, Any]]]) -> str:
+    left = list(figures)
     parts = []
     for head, (where, names) in HEADS.items():
-        mine = [suite for suite in left if not names or suite.startswith(names)]
-        rows = [f"| {suite} | {shown(left.pop(suite))} |" for suite in mine]
+        mine = [each for each in left if not names or each[0].startswith(names)]
+        left = [each for each in left if each not in mine]
+        rows = [f"| {suite} | {shown(what)} |" for suite, what in mine]
         parts.append("\n".join([f"### {head} ({where})", "", "| suite | figures |", "|---|---|", *rows]))
     return "\n\n".join(parts)
 
