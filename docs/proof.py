@@ -72,7 +72,8 @@ def tables(figures: list[tuple[str, dict[str, Any]]]) -> str:
 
 
 def shown(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} **{number(figure)}**" for name, figure in figures.items())
+    plain = {name: str(figure) if name == "seed" else figure for name, figure in figures.items()}
+    return ", ".join(f"{name.replace('_', ' ')} **{number(figure)}**" for name, figure in plain.items())
 
 
 def number(figure: object) -> str:
