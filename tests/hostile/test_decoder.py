@@ -42,7 +42,7 @@ def held(direction, format, raw):
         if each == "json":
             json.loads(again, parse_constant=no_constant)
             again.decode()
-        assert DECODE[direction](again, each) == frame
+        assert encode(DECODE[direction](again, each), each) == again  # NaN, which a row may hold, is not like itself
     return True
 
 
