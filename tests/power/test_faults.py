@@ -7,6 +7,7 @@ Long: PARTYSYNC_PROOF=1, or PARTYSYNC_FAULT_POINTS=100000 for all there are.
 import itertools
 import random
 
+import apsw
 import pytest
 
 from partysync_server.files import Files
@@ -142,3 +143,30 @@ def test_no_checkpoint_runs_inside_a_commit(monkeypatch):
     begin = Ledger.begin
     monkeypatch.setattr(Ledger, "begin", lambda ledger: (ledger._connection.wal_autocheckpoint(1000), begin(ledger)))
     assert not written_by_a_commit(400) <= log
+
+
+def test_a_log_that_is_emptied_before_the_witness_is_written_is_found(monkeypatch, caplog):
+    """After a crash between the two the witness knows an older file, and is of no use."""
+    fold = Witness.fold
+
+    def too_early(witness, connection):
+        write = witness._write
+
+        def late(sums):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            write(sums)
+
+        witness._write = late
+        fold(witness, connection)
+        del witness._write
+
+    monkeypatch.setattr(Witness, "fold", too_early)
+    pull(200)
+    assert "is not the file that the server left" in caplog.text
+
+
+def test_a_version_that_is_told_before_it_is_durable_is_found(monkeypatch):
+    """The witness is never ahead of the file."""
+    seal = Ledger.seal
+    monkeypatch.setattr(Ledger, "seal", lambda ledger: (seal(ledger), ledger._witness.tell(ledger.version)))
+    assert pull(300).wrong["corrupt"]

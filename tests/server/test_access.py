@@ -187,6 +187,23 @@ def test_a_session_whose_share_is_revoked_may_nothing_from_then_on(access, tmp_p
     assert ends == {"gone": m.Error, "less": m.Bye, "same": type(None)}
 
 
+def test_a_room_whose_file_is_gone_becomes_nobody_elses(access, tmp_path):
+    """R13. Whoever comes first to a room that is not there owns it; one that should be there is no such room."""
+
+    async def story():
+        rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+        await rooms.open(Main, "r")
+        await rooms.close(m.Bye("The end."))
+        rooms.path(Main, "r").unlink()
+        mallory = Principal("user:mallory", account="mallory", makes=True)
+        role = (await rooms.standing(mallory, Main, "r")).role
+        with pytest.raises(StorageFailed, match="is gone"):
+            await rooms.open(Main, "r")
+        return role, (await rooms.standing(mallory, Main, "r")).role, (await rooms.standing(mallory, Main, "new")).role
+
+    assert asyncio.run(story()) == ("", "", "owner")
+
+
 def test_access_that_is_lost_on_the_way_in_is_lost(access, tmp_path):
     """R13. Between the door and the room."""
 
