@@ -50,7 +50,7 @@ test: setup ## every test: core (100 % of its branches), the browser side, all t
 	$(MAKE) --no-print-directory core-coverage || failed=1; \
 	$(BIN)/python hatch_build.py test || failed=1; \
 	$(BIN)/python -m pytest tests/e2e -m "not soak" $(TEST_ARGS) || failed=1; \
-	$(BIN)/python -m pytest $(CLOCKLESS) -n 2 -m "not soak" $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest $(CLOCKLESS) -n 2 --dist loadgroup -m "not soak" $(TEST_ARGS) || failed=1; \
 	$(BIN)/python -m pytest --ignore=tests/core --ignore=tests/e2e $(CLOCKLESS:%=--ignore=%) -m "not soak" $(TEST_ARGS) || failed=1; \
 	test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium here (apt install chromium)."; \
 	exit $$failed

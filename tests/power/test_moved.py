@@ -17,6 +17,8 @@ import pytest
 import partysync_widget as ps
 from tests.proof import note
 
+pytestmark = pytest.mark.xdist_group("servers")  # one at a time: they look for free ports
+
 SECONDS = 3.0  # to be told: a look once a second, on a machine with much to do
 
 
