@@ -211,9 +211,11 @@ def test_a_frame_that_is_too_long_closes_the_socket_with_its_code(server, greete
 # --- silence --------------------------------------------------------------------------------------------------------
 
 
-def test_the_times_of_the_document_are_those_of_the_server():
+def test_the_times_of_the_document_are_those_of_the_server(rooms):
     """S10."""
-    assert (visit.PING_SECONDS, open_room.WRITE_SECONDS) == (20, 30)
+    app = make_app(House(rooms(), "token", Door(), Usage()))
+    pings = app.settings["websocket_ping_interval"], app.settings["websocket_ping_timeout"]
+    assert (*pings, visit.PING_SECONDS, open_room.WRITE_SECONDS) == (20, 20, 20, 30)
 
 
 @pytest.fixture
