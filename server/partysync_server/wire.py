@@ -7,8 +7,8 @@ A wire: a WebSocket as a room writes to it.
                             └─▶ Tornado's stream, the rest   waits
 
 A server's frames are not masked (RFC 6455, section 5.1), so the bytes of a delta are the same for all sessions; what a
-socket takes at once costs one system call, no copy and no task. Measured: 31 microseconds a session by
-``write_message``, 5 in this way.
+socket takes at once costs one system call, no copy and no task. In a trial apart from the server, the same 300 bytes
+to 100 idle sockets took 16 microseconds each by ``write_message`` and 2.7 by ``socket.send``.
 """
 
 from __future__ import annotations
