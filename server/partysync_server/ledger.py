@@ -169,6 +169,7 @@ class Ledger:
         self._connection.wal_autocheckpoint(0)
         fresh = new or empty
         if not fresh:
+            self._witness.renew_log()
             self._witness.fold(self._connection)
         self._connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MOST_PATTERN)
         self._connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")

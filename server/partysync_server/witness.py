@@ -243,6 +243,11 @@ class Witness:
             return str(connection.execute(HISTORY).get)
         return ""
 
+    def renew_log(self) -> None:
+        """Before the file is made of it: what the log shows may never have reached the disk."""
+        with contextlib.suppress(FileNotFoundError):
+            self._files.renew(self._log)
+
     # --- folding --------------------------------------------------------------------------------------------------
 
     def fold(self, connection: apsw.Connection) -> None:

@@ -349,6 +349,11 @@ class OnDisk(Files):
         self.disk.write(str(path), file, 0, content)
         self.disk.sync(str(path), file)
 
+    def _write_over(self, path: Path, content: bytes) -> None:
+        file = self.disk.files[str(path)]
+        self.disk.write(str(path), file, 0, content)
+        self.disk.sync(str(path), file)
+
     def _rename(self, old: Path, new: Path) -> None:
         self.disk.rename(str(old), str(new))
 
