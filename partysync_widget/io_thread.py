@@ -3,6 +3,10 @@ The I/O thread: one daemon thread per process with its own asyncio loop, where e
 
 On the kernel's own loop nothing would arrive while a cell runs (measured: 0 of 20 messages; here 20 of 20). The thread
 is a daemon and nothing depends on its end: the room holds the truth.
+
+A cell that computes keeps the interpreter's lock for a switch interval whenever this thread has let go of it, which
+every statement of SQLite and every system call does: at Python's 5 ms one delta needs 60 to 90 ms to reach the browser.
+So the interval is ``SWITCH_SECONDS`` from the first room on (docs/decisions/switch-interval.md).
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+SWITCH_SECONDS = 0.001  # at most; whoever has set less keeps it
 
 Call = tuple[Context, Callable[..., object], tuple[object, ...]]
 
@@ -47,6 +53,7 @@ def io_loop() -> asyncio.AbstractEventLoop:
     """The loop of the I/O thread, started on first use."""
     with _process.lock:
         if _process.loop is None:
+            sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
             _process.loop = asyncio.new_event_loop()
             _process.thread = threading.Thread(target=_run, args=(_process.loop,), name="partysync-io", daemon=True)
             _process.thread.start()

@@ -66,6 +66,14 @@ def test_it_goes_on_while_the_kernel_is_busy():
     assert sum(slept < tick < ended for tick in ticks) > 10
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.005, 0.001), (0.0001, 0.0001)])
+def test_a_busy_thread_lets_it_in_after_a_millisecond_or_whatever_less_somebody_has_set(run_python, before, after):
+    code = "import sys; sys.setswitchinterval(float(sys.argv[1])); from partysync_widget.io_thread import io_loop; "
+    said = run_python(code + "io_loop(); print(round(sys.getswitchinterval(), 6))", before)
+
+    assert float(said) == after
+
+
 def test_a_voice_keeps_order_and_context_where_no_loop_runs(wait_until):
     said = []
     first, second = in_cell("first", Voice), in_cell("second", Voice)
