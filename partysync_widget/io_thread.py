@@ -53,7 +53,8 @@ def io_loop() -> asyncio.AbstractEventLoop:
     """The loop of the I/O thread, started on first use."""
     with _process.lock:
         if _process.loop is None:
-            sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
+            if sys.getswitchinterval() > SWITCH_SECONDS:
+                sys.setswitchinterval(SWITCH_SECONDS)
             _process.loop = asyncio.new_event_loop()
             _process.thread = threading.Thread(target=_run, args=(_process.loop,), name="partysync-io", daemon=True)
             _process.thread.start()
