@@ -252,16 +252,8 @@ class Store:
         """The net change from version ``cursor`` to now, deletions included; the caller has looked at the horizon."""
         changes = []
         for name, entry in self.tables.items():
-            # CROSS JOIN fixes the order: first the few stamps by their index, then their rows (sqlite.org/optoverview)
-            put: list[Any] = self.execute(
-                f"SELECT {entry.fields} FROM _partysync_rows AS r CROSS JOIN {ddl.quote(name)} AS t "
-                "ON t.id = r.id WHERE r.tbl = ? AND r.version > ? AND r.dead = 0 ORDER BY r.version, t.rowid",
-                (entry.key, cursor),
-            ).fetchall()
-            dead = self.execute(
-                "SELECT id FROM _partysync_rows WHERE tbl = ? AND version > ? AND dead = 1", (entry.key, cursor)
-            )
-            gone: list[Any] = [id for (id,) in dead]
+            put: list[Any] = self.execute(entry.put_since_sql, (cursor,)).fetchall()
+            gone: list[Any] = [id for (id,) in self.execute(entry.gone_since_sql, (cursor,))]
             if put or gone:
                 changes.append(TableChange(name, entry.names, put, gone))
         return changes

@@ -68,6 +68,20 @@ class StoredTable:
         return f"{self.select} WHERE t.id = ?"
 
     @cached_property
+    def put_since_sql(self) -> str:
+        """Rows that are there and were changed after a version, in that order."""
+        # CROSS JOIN fixes the order: first the few stamps by their index, then their rows (sqlite.org/optoverview)
+        return (
+            f"SELECT {self.fields} FROM _partysync_rows AS r CROSS JOIN {quote(self.spec.name)} AS t "
+            f"ON t.id = r.id WHERE r.tbl = {self.key} AND r.version > ? AND r.dead = 0 ORDER BY r.version, t.rowid"
+        )
+
+    @cached_property
+    def gone_since_sql(self) -> str:
+        """Ids of rows that are gone since a version."""
+        return f"SELECT id FROM _partysync_rows WHERE tbl = {self.key} AND version > ? AND dead = 1"
+
+    @cached_property
     def delete_sql(self) -> str:
         return f"DELETE FROM {quote(self.spec.name)} WHERE id = ?"
 

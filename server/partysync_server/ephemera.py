@@ -6,7 +6,8 @@ Ephemera: who is in the room and what they are about to change. Told, never stor
     draft ─▶ its session ─▶ untold of every other ─▶ sent: told ─▶ over: said so, or in the delta with its mutation
 
 No ledger here: all of this may be called while a turn is being decided, which is when it matters most. A session that
-takes nothing is owed at most one line per peer, and per draft that there is or that it was told of (R12).
+takes nothing is owed at most one line per peer, and per draft that there is or that it was told of (R12). Who is there
+may be told together with who comes next, as their owner says by ``peers_due``: everybody hears of everybody.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ class Ephemera:
     def __init__(self, by_client: dict[str, Session]) -> None:
         self._by_client = by_client
         self.stirred = False  # somebody is owed some of it
+        self.peers_stirred = False  # of that, who is there
+        self.peers_due = True  # and may be told now
 
     # --- in -------------------------------------------------------------------------------------------------------
 
     def peer(self, client: str, peer: m.Peer | None, *, new: bool = False) -> None:
         """``client`` has come (``new``), changed or (None) left. Nobody is told that one left who never heard of it."""
-        self.stirred = True
+        self.stirred = self.peers_stirred = True
         for other in self._by_client.values():
             if other.client == client:
                 continue
@@ -129,7 +132,7 @@ class Ephemera:
         if session.ended is not None or not session.client or session.hello is not None:
             return []
         out = []
-        if session.peers:
+        if session.peers and self.peers_due:
             peers = {client: peer and self._seen(session, peer) for client, peer in session.peers.items()}
             out.append(encode(m.Peers(peers), session.format))
             session.peers, session.strange = {}, set()

@@ -40,6 +40,7 @@ SLOW_SECONDS = 1.0  # after which the log says which mutator keeps a room
 CLOSED = "The room was closed meanwhile. Try again."
 GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
 MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
+PEER_SECONDS = 0.0001  # for each in the room, between two tellings of who is there: to tell it takes a tenth of that
 WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
 
 T = TypeVar("T")
@@ -85,6 +86,8 @@ class OpenRoom:
         self._deciding = False  # the ledger is a worker's
         self._stirred = False  # ephemera are about to be told
         self._closing = False
+        self._peers_at = 0.0  # when who is there may be told again, by the loop's clock
+        self._peers_later: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
         self._eased = asyncio.Event()  # set for a moment after each turn
         self._driver = asyncio.create_task(self._drive())
@@ -340,11 +343,22 @@ class OpenRoom:
     # --- sending --------------------------------------------------------------------------------------------------
 
     def _pump_all(self) -> None:
-        self.room.told.stirred = False
+        told, now = self.room.told, asyncio.get_running_loop().time()
+        told.stirred, told.peers_due = False, now >= self._peers_at
         for session in [each for each in self.wires if each.hello is not None]:
             self._pump(session)  # first, for it changes what the others are owed
-        for session in list(self.wires):
+        for session in [each for each in self.wires if self.room.owes(each)]:
             self._pump(session)
+        if told.peers_stirred and told.peers_due:
+            told.peers_stirred, self._peers_at = False, now + PEER_SECONDS * len(self.wires)
+        elif told.peers_stirred and self._peers_later is None:
+            self._peers_later = asyncio.get_running_loop().call_at(self._peers_at, self._tell_peers)
+        told.peers_due = True  # whoever has just taken something hears it at once
+
+    def _tell_peers(self) -> None:
+        """Of many who come at the same time everybody hears together: one by one it would be a frame for each pair."""
+        self._peers_later = None
+        self._pump_all()
 
     def _pump(self, session: Session) -> None:
         """Send a session what it is owed, unless it is still taking the last (R12); only ephemera beside a turn."""
@@ -402,6 +416,8 @@ class OpenRoom:
     async def close(self, bye: m.Bye | m.Error) -> None:
         """Decide what is queued and tell it, say goodbye, fold the log, let go of the file."""
         self._closing = True
+        if self._peers_later is not None:
+            self._peers_later.cancel()
         self._work.set()
         await asyncio.gather(self._driver, return_exceptions=True)
         self._pump_all()

@@ -231,6 +231,15 @@ class Room:
 
     # --- out ------------------------------------------------------------------------------------------------------
 
+    def owes(self, session: Session) -> bool:
+        """Whether there may be ``frames`` for it. Cheap: it is asked of everybody, at every turn."""
+        return (
+            session.cursor < self.ledger.version
+            or bool(session.untold or session.barriers or session.answers or session.pong)
+            or bool(session.peers and self.told.peers_due)
+            or not (session.hello is None and session.reading is None and session.ended is None)
+        )
+
     def frames(self, session: Session) -> list[bytes]:
         """What this session is to be sent next, in order; empty if it is owed nothing."""
         out: list[bytes] = []

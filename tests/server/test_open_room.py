@@ -127,3 +127,74 @@ def test_who_asks_and_does_not_take_the_answers_is_told_so(rooms):
 
     assert waiting <= open_room.MOST_ASKED
     assert ended.kind == "busy"
+
+
+class QuickWire:
+    """Takes everything at once."""
+
+    def __init__(self):
+        self.heard = []
+
+    def send(self, frame):
+        self.heard.append(decode_down(frame, "json"))
+
+    def close(self):
+        pass
+
+    @property
+    def peers(self):
+        """Who is there, as far as it was told."""
+        known = {}
+        for frame in self.heard:
+            if isinstance(frame, m.Welcome):
+                known = dict(frame.peers)
+            elif isinstance(frame, m.Peers):
+                known |= frame.peers
+        return {client for client, peer in known.items() if peer is not None}
+
+
+def test_of_many_who_come_at_once_everybody_hears_together(rooms, monkeypatch):
+    """R11, R12. It was a frame for each pair of them: for a thousand, minutes."""
+    monkeypatch.setattr(open_room, "PEER_SECONDS", 0.001)
+    many = 150
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        wires = [QuickWire() for _ in range(many)]
+        sessions = [Session(OPERATOR, "json", "owner") for _ in wires]
+        for n, (session, wire) in enumerate(zip(sessions, wires, strict=True)):
+            place.join(session, wire)
+            place.receive(session, m.Hello(m.PROTOCOL, f"c{n}"))
+            await until(lambda wire=wire: wire.heard)
+        everybody = {f"c{n}" for n in range(many)}
+        await asyncio.wait_for(until(lambda: all(wire.peers == everybody for wire in wires)), 8)
+        for session in sessions[: many // 2]:
+            place.leave(session)
+            await asyncio.sleep(0)
+        rest = {f"c{n}" for n in range(many // 2, many)}
+        await asyncio.wait_for(until(lambda: all(wire.peers == rest for wire in wires[many // 2 :])), 8)
+        await rooms.close(m.Bye("The end."))
+        return wires
+
+    wires = asyncio.run(story())
+
+    assert sum(isinstance(frame, m.Peers) for wire in wires for frame in wire.heard) < many * many / 8
+
+
+def test_of_one_who_comes_to_few_they_hear_at_once(rooms, monkeypatch):
+    """R11."""
+    monkeypatch.setattr(open_room, "PEER_SECONDS", 3600)
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        wires = [QuickWire(), QuickWire()]
+        for n, wire in enumerate(wires):
+            session = Session(OPERATOR, "json", "owner")
+            place._peers_at = 0.0  # the last telling was long ago
+            place.join(session, wire)
+            place.receive(session, m.Hello(m.PROTOCOL, f"c{n}"))
+            await until(lambda wire=wire: wire.heard)
+        await asyncio.wait_for(until(lambda: wires[0].peers == {"c0", "c1"}), 8)
+        await rooms.close(m.Bye("The end."))
+
+    asyncio.run(story())
