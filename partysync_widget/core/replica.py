@@ -305,7 +305,7 @@ class Replica(View):
 
     def _build(self, building: Store, part: m.Part, step: Step) -> None:
         try:
-            building.apply(part.tables, part.schema)
+            building.apply(part.tables, part.schema, building=True)
         except ProtocolError:
             self._refetch(step)
 

@@ -231,6 +231,10 @@ class Store:
             return self.execute(f"{entry.select} ORDER BY t.rowid LIMIT ?", (most,)).fetchall()
         return self.execute(f"{entry.select} WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?", (after, most)).fetchall()
 
+    def ids(self, table: str) -> list[str]:
+        """Of every row, in no order."""
+        return [id for (id,) in self.execute(f"SELECT id FROM {ddl.quote(self.table(table).spec.name)}")]
+
     def has_index(self, name: str) -> bool:
         """Whether ``make_index`` has made it here."""
         return bool(self.execute("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = ?", (name,)).get)
@@ -400,8 +404,8 @@ class Store:
         self._effort.check()
         return self._guard.run(query, args, write=write)
 
-    def apply(self, changes: Sequence[TableChange], specs: Sequence[TableSpec] = ()) -> None:
-        """Put rows as the room told them, into a store that is at its base.
+    def apply(self, changes: Sequence[TableChange], specs: Sequence[TableSpec] = (), *, building: bool = False) -> None:
+        """Put rows as the room told them, into a store that is at its base, or that is ``building`` one from nothing.
 
         No trigger and no foreign key acts: their effects are in the frame too. To switch them off and on again has
         SQLite prepare every statement anew, so where there are none but ours a few rows are put, and their stamps taken
@@ -413,7 +417,7 @@ class Store:
         try:
             self.adopt(specs)
             for change in changes:
-                self._apply_table(change)
+                self._apply_table(change, building=building)
             if quietly:
                 self.execute("DELETE FROM _partysync_rows")
         except (apsw.Error, MutationRejected, TypeError, ValueError, OverflowError) as error:
@@ -426,7 +430,7 @@ class Store:
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, whether)
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, whether)
 
-    def _apply_table(self, change: TableChange) -> None:
+    def _apply_table(self, change: TableChange, *, building: bool) -> None:
         entry = self.table(change.table)
         if change.gone:
             self.connection.executemany(entry.delete_sql, [(id,) for id in change.gone])
@@ -438,7 +442,20 @@ class Store:
         put = change.put
         if blobs:
             put = [[_blob(value) if i in blobs else value for i, value in enumerate(row)] for row in put]
-        self.connection.executemany(entry.put_sql(tuple(change.columns)), put)
+        if not building or not self._put_new(entry, tuple(change.columns), put):
+            self.connection.executemany(entry.put_sql(tuple(change.columns)), put)
+
+    def _put_new(self, entry: StoredTable, names: tuple[str, ...], rows: list[list[Any]]) -> bool:
+        """Put rows that are likely not there: half the cost of putting them over whatever is. False: one is there."""
+        self.savepoint("part")
+        try:
+            self.connection.executemany(entry.new_sql(names), rows)
+        except apsw.ConstraintError:
+            self.execute("ROLLBACK TO part")
+            return False
+        finally:
+            self.release("part")
+        return True
 
     # --- savepoints -----------------------------------------------------------------------------------------------
 

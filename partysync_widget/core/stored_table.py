@@ -108,6 +108,10 @@ class StoredTable:
             made = self._puts[names] = self._into("INSERT OR REPLACE", names, "rowid", "id")
         return made
 
+    def new_sql(self, names: tuple[str, ...]) -> str:
+        """The same where neither is there."""
+        return self._into("INSERT", names, "rowid", "id")
+
     def update_sql(self, names: tuple[str, ...]) -> str:
         made = self._updates.get(names)
         if made is None:

@@ -377,9 +377,15 @@ class View:
             self.store, self.epoch, self.cursor = building, epoch, end.version
             self._decide([(end.acks, end.results)], step)
             self._replay()
-            after, is_pending = self._everything(), self._pending_now()
+            first = not any(before.values())
+            after = {} if first else self._everything()
+            is_pending = self._pending_now()
         step.reset = step.rebased = True
-        self._tell(before, after, was_pending, is_pending, step)
+        self._tell({} if first else before, after, was_pending, is_pending, step)
+        if first:  # whatever the rows are, each of them has come
+            for name in self.store.tables:
+                if ids := self.store.ids(name):
+                    step.changed.setdefault(name, set()).update(ids)
 
     def _commit(self, deltas: list[m.Delta]) -> None:
         self.store.savepoint("base")

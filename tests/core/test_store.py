@@ -513,6 +513,22 @@ def test_rows_of_a_frame_may_change_what_must_differ_between_them(sql):
     assert sql.rows("people") == [(1, "ada", "Bob"), (2, "bob", "Eve"), (3, "eve", "Ada")]
 
 
+@pytest.mark.parametrize("building", [False, True])
+def test_a_part_may_bring_again_what_an_earlier_part_has_brought(building):
+    """R4. Parts are read at different versions: between two a row may have changed, moved, or taken another's place."""
+    store = Store.memory(Main)
+    store.create_table(TODOS)
+    store.savepoint("building")
+    first = [[1, "1", "a"], [2, "2", "b"], [3, "3", "c"]]
+    store.apply([TableChange("todos", ["text"], first)], building=building)
+    store.apply([TableChange("todos", ["text"], [[4, "4", "d"], [2, "2", "B"], [9, "3", "c"]])], building=building)
+    store.apply([TableChange("todos", ["text"], [[5, "5", "e"]], ["4"])], building=building)
+    store.release("building")
+
+    assert [row[:3] for row in store.rows("todos")] == [(1, "1", "a"), (2, "2", "B"), (5, "5", "e"), (9, "3", "c")]
+    assert stamps(store) == {}
+
+
 def test_a_row_of_a_frame_without_a_column_gets_its_default(store):
     """An older side does not know the new column."""
     store.add_column("todos", Column("n", "integer", default=7))
@@ -589,9 +605,10 @@ def test_bytes_travel_in_a_row_as_base64_and_as_they_are():
         "gone",
     ],
 )
-def test_a_frame_that_does_not_fit_is_an_error_of_the_protocol(store, change):
+@pytest.mark.parametrize("building", [False, True])
+def test_a_frame_that_does_not_fit_is_an_error_of_the_protocol(store, change, building):
     with pytest.raises(ProtocolError, match="does not fit") as refused:
-        store.apply([change])
+        store.apply([change], building=building)
 
     assert refused.value.kind == "bad-frame"
 
