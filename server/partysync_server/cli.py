@@ -31,8 +31,9 @@ from .gate import Introducer, nobody
 from .logs import configure
 from .parties import Parties
 from .quotas import Quotas, Usage
+from .rooms import KEPT
 from .runtime import describe, write_private
-from .serving import Listening, Serving, certificate, data_folder, spare_memory
+from .serving import Listening, Serving, allow_files, certificate, data_folder, spare_memory
 from .visit import PING_SECONDS
 
 log = logging.getLogger("partysync.server")
@@ -56,6 +57,7 @@ class ServeApp(Application):
     )
     party = List(Unicode(), help="Parties to serve beside `main`, as module:Class.").tag(config=True)
     idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
+    rooms_kept = Int(KEPT, min=0, help="Empty rooms that stay open, at most.").tag(config=True)
     idle_exit = Float(0.0, help="Seconds without a session before the server ends; 0: never.").tag(config=True)
     ping = Float(
         PING_SECONDS, min=0.0, help="Seconds between pings; who answers none for as long is cut. 0: never."
@@ -87,6 +89,7 @@ class ServeApp(Application):
         "token": "ServeApp.token",
         "party": "ServeApp.party",
         "idle-room": "ServeApp.idle_room",
+        "rooms-kept": "ServeApp.rooms_kept",
         "idle-exit": "ServeApp.idle_exit",
         "ping": "ServeApp.ping",
         "frame-limit": "ServeApp.frame_limit",
@@ -113,6 +116,7 @@ class ServeApp(Application):
     def start(self) -> None:
         """Serve until SIGTERM, SIGINT or idleness."""
         spare_memory()
+        allow_files()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
@@ -138,6 +142,7 @@ class ServeApp(Application):
             usage=Usage(self._quotas()),
             introducer=self._introducer(),
         )
+        serving.rooms.kept = self.rooms_kept
         try:
             self._announce(serving, folder)
             await self._until_stopped(stop, serving)

@@ -30,6 +30,9 @@ from .witness import Damaged
 
 log = logging.getLogger("partysync.server")
 
+KEPT = 1_000  # rooms with nobody in them that stay open for whoever comes back
+COMING_SECONDS = 1.0  # after the last has left, or somebody was let in who is still on the way
+
 
 def room_path(folder: Path, party: str, name: str) -> Path:
     """Where a room's file is. No character of the name reaches the path unless it is harmless (R13)."""
@@ -45,12 +48,15 @@ def _looks(path: Path) -> list[Look | None]:
 class Rooms:
     """All rooms of one data folder, by party and name."""
 
-    def __init__(self, folder: Path, parties: Parties, access: Access, *, limits: m.Limits, idle: float) -> None:
+    def __init__(
+        self, folder: Path, parties: Parties, access: Access, *, limits: m.Limits, idle: float, kept: int = KEPT
+    ) -> None:
         self.folder = folder
         self.parties = parties
         self.access = access
         self.limits = limits
         self.idle = idle  # seconds an empty room stays open
+        self.kept = kept  # of the empty ones, at most so many
         self.counts = Counts()
         self.public = ""  # address of the server for people outside, if somebody has said one
         self._open: dict[Path, OpenRoom] = {}
@@ -156,15 +162,16 @@ class Rooms:
         return sum(len(each.wires) for each in self._open.values())
 
     async def close_idle(self) -> None:
-        """Close the rooms that nobody has been in for a while."""
+        """Close the rooms that nobody has been in for a while, and of too many empty ones those that were longest."""
         now = time.monotonic()
-        for path, each in list(self._open.items()):
+        empty = sorted((each.empty_since, path) for path, each in self._open.items() if not (each.wires or each.held))
+        spare = len(empty) - self.kept
+        for place, (since, path) in enumerate(empty):
+            if now - since <= (COMING_SECONDS if place < spare else self.idle):
+                continue
             async with self._locks[path]:
-                if (
-                    not (each.wires or each.held)
-                    and now - each.empty_since > self.idle
-                    and self._open.get(path) is each
-                ):
+                found = self._open.get(path)
+                if found is not None and not (found.wires or found.held) and found.empty_since == since:
                     await self.shut(path, m.Bye("This room was empty."))
 
     async def shut(self, path: Path, bye: m.Bye | m.Error) -> None:

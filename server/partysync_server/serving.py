@@ -82,6 +82,15 @@ def certificate(certfile: str, keyfile: str) -> ssl.SSLContext | None:
     return context
 
 
+def allow_files() -> None:
+    """As many as the system lets this process have: a room takes three, and many systems begin with 1,024."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource  # noqa: PLC0415
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def spare_memory() -> None:
     """Let SQLite set little memory apart for each connection: nine tenths of it is never used in a room.
 

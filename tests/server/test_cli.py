@@ -250,3 +250,13 @@ def test_the_token_is_in_no_log_and_no_list_of_processes(lone_server, enter):
     lone_server.stop()
 
     assert lone_server.token not in lone_server.log
+
+
+def test_it_takes_as_many_files_as_it_may(start_server, enter):
+    """A room takes three, and many systems begin with 1,024 of them."""
+    server = start_server(before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 1024)))
+    rooms = [enter(f"room {n}", at=server) for n in range(30)]
+
+    assert server.metric("partysync_rooms_open") == 30
+    for room in rooms:
+        assert room.table("t", n=int).insert(n=1).result(8) is None

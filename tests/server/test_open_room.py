@@ -198,3 +198,42 @@ def test_of_one_who_comes_to_few_they_hear_at_once(rooms, monkeypatch):
         await rooms.close(m.Bye("The end."))
 
     asyncio.run(story())
+
+
+def test_of_too_many_empty_rooms_those_are_closed_that_were_longest(rooms, monkeypatch):
+    """Whoever comes back finds the room as it was."""
+    monkeypatch.setattr("partysync_server.rooms.COMING_SECONDS", -1.0)
+    rooms.kept = 3
+
+    async def story():
+        for n in range(8):
+            await rooms.open(Main, f"r{n}")
+        place = rooms.places[rooms.path(Main, "r1")]
+        session, wire = Session(OPERATOR, "json", "owner"), QuickWire()
+        place.join(session, wire)
+        await rooms.close_idle()
+        there = {each.name for each in rooms.places.values()}
+        place.leave(session)
+        await rooms.open(Main, "r0")
+        await rooms.close_idle()
+        then = {each.name for each in rooms.places.values()}
+        await rooms.close(m.Bye("The end."))
+        return there, then
+
+    there, then = asyncio.run(story())
+
+    assert there == {"r1", "r5", "r6", "r7"}  # somebody is in the first
+    assert then == {"r7", "r1", "r0"}
+
+
+def test_whoever_is_on_the_way_in_finds_the_room_open(rooms):
+    rooms.kept = 0
+
+    async def story():
+        await rooms.open(Main, "r")
+        await rooms.close_idle()
+        there = len(rooms.places)
+        await rooms.close(m.Bye("The end."))
+        return there
+
+    assert asyncio.run(story()) == 1
