@@ -120,6 +120,7 @@ def a_log_is_trusted_at_boot(monkeypatch):
     def trusting(ledger, *args, **how):
         with monkeypatch.context() as patch:
             patch.setattr(Witness, "fold", lambda witness, connection: None)
+            patch.setattr(Witness, "renew_log", lambda witness: None)
             opening(ledger, *args, **how)
 
     monkeypatch.setattr(Ledger, "_open", trusting)
@@ -128,6 +129,7 @@ def a_log_is_trusted_at_boot(monkeypatch):
 def an_emptied_log_comes_back(monkeypatch):
     """R9: an opening that has nothing to write syncs nothing, so the old pages of the log may be read once more."""
     set_meta = Store.set_meta
+    monkeypatch.setattr(Witness, "renew_log", lambda witness: None)
     monkeypatch.setattr(Store, "set_meta", lambda store, key, value: key == "openings" or set_meta(store, key, value))
 
 
