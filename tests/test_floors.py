@@ -58,7 +58,7 @@ FLOORS = {
         "parts",
         "ledger parties runtime",
         "keeping",
-        "asking authors counts logs migrating principal refusal wire witness",
+        "asking authors counts logs migrating principal refusal wire witness workers",
         "files shape",
         "__init__",
     ],

@@ -32,6 +32,7 @@ from .counts import Counts
 from .ledger import Ledger, Moved, TurnLost
 from .room import Room
 from .session import Session
+from .workers import on_worker
 
 log = logging.getLogger("partysync.server")
 
@@ -234,7 +235,7 @@ class OpenRoom:
     async def _run_errand(self, work: Callable[[Ledger], Any], done: asyncio.Future[Any]) -> None:
         self._deciding = True
         try:
-            result = await asyncio.to_thread(work, self.room.ledger)
+            result = await on_worker(lambda: work(self.room.ledger))
         except Exception as error:  # noqa: BLE001  # it is raised where it was asked for
             if not done.done():
                 done.set_exception(error)
@@ -281,7 +282,7 @@ class OpenRoom:
         version, rejected = ledger.version, ledger.rejected
         watch = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._say_slow)
         try:
-            await asyncio.to_thread(self._decide)
+            await on_worker(self._decide)
             self.room.published()
         finally:
             watch.cancel()

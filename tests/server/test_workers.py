@@ -1,0 +1,80 @@
+"""Workers: what is run off the event loop comes back to it, whatever becomes of it, and many at a time."""
+
+import asyncio
+import gc
+import threading
+
+import pytest
+
+from partysync_server import workers
+from partysync_server.workers import on_worker
+
+
+def names():
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("partysync-worker")}
+
+
+def test_what_it_gives_comes_back_to_whoever_waits():
+    assert asyncio.run(on_worker(lambda: (threading.current_thread() is threading.main_thread(), 7))) == (False, 7)
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, asyncio.CancelledError])
+def test_what_it_raises_is_raised_there(kind):
+    async def story():
+        def fail():
+            raise kind("no")
+
+        with pytest.raises(kind):
+            await on_worker(fail)
+        return await on_worker(lambda: "and goes on")
+
+    assert asyncio.run(story()) == "and goes on"
+
+
+def test_the_loop_goes_on_meanwhile_and_so_do_others():
+    """As many as there are threads, at the same time."""
+
+    async def story():
+        meet = threading.Barrier(workers.MOST_THREADS, timeout=8)
+        return await asyncio.gather(*(on_worker(meet.wait) for _ in range(workers.MOST_THREADS)))
+
+    assert sorted(asyncio.run(story())) == list(range(workers.MOST_THREADS))
+
+
+def test_more_than_there_are_threads_wait_their_turn():
+    async def story():
+        return await asyncio.gather(*(on_worker(lambda n=n: n) for n in range(200)))
+
+    assert asyncio.run(story()) == list(range(200))
+
+
+def test_whoever_is_cancelled_harms_nobody():
+    async def story():
+        go = threading.Event()
+        waiting = asyncio.ensure_future(on_worker(go.wait))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        go.set()
+        return [await on_worker(lambda n=n: n) for n in range(20)]
+
+    assert asyncio.run(story()) == list(range(20))
+
+
+def test_they_end_with_their_loop(wait_until):
+    asyncio.run(on_worker(lambda: None))
+    gc.collect()
+    wait_until(lambda: not names(), what="the end of the threads")
+
+
+def test_one_after_the_other_needs_one_thread(wait_until):
+    gc.collect()
+    wait_until(lambda: not names())
+
+    async def story():
+        for _ in range(50):
+            await on_worker(lambda: None)
+        return names()
+
+    assert len(asyncio.run(story())) == 1
