@@ -30,7 +30,7 @@ from tornado.websocket import WebSocketClientConnection, WebSocketError
 from .audience import Audience
 from .cache import Cache
 from .core import messages as m
-from .core.codec import SUBPROTOCOLS, decode_down, encode
+from .core.codec import BINARY, SUBPROTOCOLS, Format, decode_down, encode
 from .core.errors import NotConnected, PartySyncError, PermissionDenied, ProtocolError
 from .core.replica import Link, Replica
 from .core.view import Step
@@ -433,10 +433,11 @@ class Connection:
     def _send(self, frames: list[Any]) -> None:
         if self._socket is None:
             return
+        said: Format = "msgpack" if self._format == "msgpack" else "json"
         for frame in frames:
-            raw = encode(frame, self._format)
+            raw = encode(frame, said)
             with contextlib.suppress(WebSocketError):  # it is closed; the reading side says so
-                sending = self._socket.write_message(raw, binary=self._format == "msgpack")
+                sending = self._socket.write_message(raw, binary=self._format in BINARY)
                 sending.add_done_callback(_noticed)
 
     def _after(self, step: Step) -> None:

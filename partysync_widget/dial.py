@@ -6,18 +6,26 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketError, websocket_connect
 
-from .core.codec import SUBPROTOCOLS
 from .core.errors import NotConnected, PartySyncError, PermissionDenied, ProtocolError, SchemaMismatch
 from .servers import Server
 
 CONNECT_SECONDS = 10.0
 MAX_FRAME = 64 << 20  # bytes from the server
+NEAR = re.compile(r"localhost|127\.[\d.]+|::1")  # hosts to which bytes cost less than to compress them
+
+
+def offers(url: str) -> list[str]:
+    """The sub-protocols to offer to a server there, the one that is wanted most first."""
+    near = ["partysync.v1+json", "partysync.v1+msgpack"]
+    return near if NEAR.fullmatch(urlsplit(url).hostname or "") else ["partysync.v1+deflate", *near]
 
 
 async def dial(
@@ -40,9 +48,7 @@ async def dial(
         ssl_options=ssl.create_default_context() if url.startswith("wss:") else None,
     )
     opening = asyncio.ensure_future(
-        websocket_connect(
-            request, on_message_callback=on_message, max_message_size=MAX_FRAME, subprotocols=list(SUBPROTOCOLS)
-        )
+        websocket_connect(request, on_message_callback=on_message, max_message_size=MAX_FRAME, subprotocols=offers(url))
     )
     try:
         socket = await asyncio.wait_for(asyncio.shield(opening), CONNECT_SECONDS)

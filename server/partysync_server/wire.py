@@ -21,6 +21,7 @@ from typing import Any
 import tornado.websocket
 from tornado.iostream import IOStream, StreamClosedError
 
+from partysync_widget.core import codec
 from partysync_widget.core.codec import Format
 
 TEXT, BINARY = 0x1, 0x2
@@ -41,7 +42,7 @@ class SocketWire:
 
     def __init__(self, handler: tornado.websocket.WebSocketHandler, format: Format) -> None:
         self._handler = handler
-        self._opcode = BINARY if format == "msgpack" else TEXT
+        self._opcode = BINARY if format in codec.BINARY else TEXT
 
     def send(self, frame: bytes) -> Awaitable[None] | None:
         """Send this. None when the operating system has all of it; else it is done when it has."""

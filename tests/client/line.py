@@ -41,6 +41,7 @@ class Line:
         self._held = False
         self.slice = 1 << 16  # bytes passed on at a time
         self.connections = 0
+        self.passed = 0  # bytes, both ways
         self._server = self._at.do(asyncio.start_server(self._relay, "127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
@@ -103,6 +104,7 @@ class Line:
         with contextlib.suppress(OSError):
             while data := await reader.read(self.slice):
                 await passes.wait()
+                self.passed += len(data)
                 writer.write(data)
                 await writer.drain()
         writer.close()

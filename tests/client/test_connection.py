@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 
 import msgspec
@@ -12,6 +13,7 @@ from partysync_widget import connection
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import encode
 from partysync_widget.core.party import Main
+from partysync_widget.dial import offers
 
 SEED = 20261123
 
@@ -54,6 +56,42 @@ def test_edits_over_a_line_that_is_cut_again_and_again_are_each_made_once(line, 
     for who in ("ann", "bob"):
         assert [row["n"] for row in log.records if row["id"].startswith(who)] == list(range(300))
     assert line.connections > 10
+
+
+@pytest.mark.parametrize(
+    ("url", "first"),
+    [
+        ("ws://127.0.0.1:1/parties/main/r", "json"),
+        ("ws://localhost/parties/main/r", "json"),
+        ("ws://[::1]:1/r", "json"),
+        ("wss://rooms.example.org/localhost/r", "deflate"),
+        ("ws://10.0.0.1:80/r", "deflate"),
+        ("ws://127.example.org/r", "deflate"),
+    ],
+)
+def test_whoever_is_far_asks_for_compressed_frames(url, first):
+    offered = offers(url)
+
+    assert offered[0].endswith(first)
+    assert {"partysync.v1+json", "partysync.v1+msgpack"} <= set(offered)  # a server may be older
+
+
+def test_over_a_long_way_a_table_comes_compressed_and_is_the_same(line, enter, monkeypatch):
+    """R4, S6."""
+    table = enter(url=line.url).table("t", text=str)
+    table.insert_many([{"id": str(n), "text": f"a row like any other, number {n}"} for n in range(20_000)]).result(8)
+    took = []
+    for pattern in ("never", ".*"):
+        monkeypatch.setattr("partysync_widget.dial.NEAR", re.compile(pattern))
+        before = line.passed
+        room = enter(url=line.url)
+        room.sync(8)
+        assert room.table("t").records == table.records
+        assert room.table("t").insert(id=pattern, text="é" * 10_000).result(8) is None
+        table.delete(pattern).result(8)
+        took.append(line.passed - before)
+
+    assert took[0] < took[1] / 3
 
 
 def test_a_line_that_passes_few_bytes_at_a_time(line, enter):

@@ -5,12 +5,14 @@ import json
 import math
 import types
 import typing
+import zlib
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from partysync_widget.core import codec
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import (
     INT_MAX,
@@ -25,6 +27,7 @@ from partysync_widget.core.codec import (
 from partysync_widget.core.errors import MutationRejected, ProtocolError
 
 FORMATS = ["json", "msgpack"]
+DEFLATED = 8_192  # bytes from which on a frame of the server is compressed
 both_formats = pytest.mark.parametrize("format", FORMATS)
 
 # --- what a value may be --------------------------------------------------------------------------------------------
@@ -235,7 +238,7 @@ def test_a_field_that_is_not_known_is_skipped(format):
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_decoder_raise_anything_else(raw):
     """Whatever comes over a wire, its reader has one error to catch."""
-    for format in FORMATS:
+    for format in (*FORMATS, "deflate"):
         for decode in (decode_up, decode_down):
             with contextlib.suppress(ProtocolError):
                 decode(raw, format)
@@ -332,8 +335,53 @@ def test_minus_zero_keeps_its_sign(format):
     assert math.copysign(1, arrived.state["a"]) == -1
 
 
-def test_the_sub_protocols_name_both_formats():
-    assert {name.partition("+")[2]: format for name, format in SUBPROTOCOLS.items()} == {
-        "json": "json",
-        "msgpack": "msgpack",
-    }
+def test_the_sub_protocols_name_the_formats():
+    """S5."""
+    formats = ["json", "msgpack", "deflate"]
+    assert {f"partysync.v1+{format}": format for format in formats} == SUBPROTOCOLS
+
+
+# --- compressed -----------------------------------------------------------------------------------------------------
+
+
+def part(size):
+    rows = [[n, str(n), "x" * 90] for n in range(size // 100)]
+    return m.Part([m.TableChange("t", ["text"], rows)])
+
+
+@pytest.mark.parametrize("size", [0, DEFLATED - 500, DEFLATED + 500, 1 << 20])
+def test_a_large_frame_travels_compressed_and_a_small_one_as_it_is(size):
+    """S6."""
+    plain, raw = encode(part(size), "json"), encode(part(size), "deflate")
+
+    assert decode_down(raw, "deflate") == part(size) == decode_down(plain, "deflate")
+    assert (raw == plain) is (len(plain) < DEFLATED)
+    assert raw == plain or len(raw) < len(plain) / 4
+
+
+def test_a_client_compresses_nothing():
+    """S6, R13. A server inflates nothing for whoever comes."""
+    push = encode(m.Push("e", [m.Mutation(1, "insert", {"text": "x" * DEFLATED})]), "json")
+
+    assert decode_up(push, "deflate").mutations[0].mid == 1
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        decode_up(zlib.compress(push), "deflate")
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda raw: raw[:-1],
+        lambda raw: raw + b"x",
+        lambda raw: raw[:-4] + b"\0\0\0\0",
+        lambda raw: b"",
+        lambda raw: zlib.compress(b"{" * 10),
+        zlib.compress,
+        lambda raw: zlib.compress(b" " * (codec.MOST_INFLATED + 1)),
+    ],
+    ids=["cut", "longer", "checksum", "nothing", "no frame", "twice", "a bomb"],
+)
+def test_compressed_bytes_that_are_no_frame_are_refused(damaged):
+    """R13."""
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        decode_down(damaged(encode(part(1 << 16), "deflate")), "deflate")

@@ -28,7 +28,7 @@ from partysync_server.rooms import Rooms
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.party import Main
-from tests.server.stranger import JSON, MSGPACK, Stranger, hello, sentence
+from tests.server.stranger import DEFLATE, JSON, MSGPACK, Stranger, hello, sentence
 
 ROOM = "/parties/main/limits"
 
@@ -177,15 +177,19 @@ def test_each_refusal_has_its_status_and_a_sentence(server, path, how, status, k
         (f"{JSON}, {MSGPACK}", JSON),
         (f"{MSGPACK}, {JSON}", MSGPACK),
         (f"partysync.v9+json, {MSGPACK}", MSGPACK),
+        (f"{DEFLATE}, {JSON}", DEFLATE),
     ],
 )
 def test_the_first_sub_protocol_that_the_server_speaks_is_taken(server, offered, taken):
     """S5, S6. And its frames are of that kind."""
     with Stranger(server, ROOM, subprotocol=offered) as stranger:
         assert stranger.headers["sec-websocket-protocol"] == taken
-        greeting = hello() if taken == JSON else msgspec.msgpack.encode(hello())
+        greeting = msgspec.msgpack.encode(hello()) if taken == MSGPACK else hello()
         heard = stranger.frame(greeting).hear()
-        assert (heard if taken == JSON else msgspec.msgpack.decode(heard))["type"] == "welcome"
+        if taken != JSON:  # binary messages
+            assert isinstance(heard, bytes)
+            heard = msgspec.msgpack.decode(heard) if taken == MSGPACK else json.loads(heard)
+        assert heard["type"] == "welcome"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import struct
 import pytest
 
 TEXT, BINARY, CLOSE = 1, 2, 8
-JSON, MSGPACK = "partysync.v1+json", "partysync.v1+msgpack"
+JSON, MSGPACK, DEFLATE = "partysync.v1+json", "partysync.v1+msgpack", "partysync.v1+deflate"
 
 
 class Stranger:
