@@ -30,6 +30,7 @@ from .stored_table import StoredTable
 from .straight import statement
 from .transaction import Statement, Transaction, unknown_row
 
+SET_VERSION = "UPDATE _partysync_meta SET value = ? WHERE key = 'version'"
 FEW_ROWS = 100  # of a frame: to stamp more, and take the stamps away, costs more than to prepare statements anew
 
 
@@ -167,7 +168,7 @@ class Store:
 
     @version.setter
     def version(self, version: int) -> None:
-        self._writer.execute("UPDATE _partysync_meta SET value = ? WHERE key = 'version'", (version,))
+        self._writer.execute(SET_VERSION, (version,))
 
     def meta(self, key: str) -> Any:
         return self.execute("SELECT value FROM _partysync_meta WHERE key = ?", (key,)).get
@@ -397,7 +398,15 @@ class Store:
         """Run it. Raises MutationRejected if it needs a row that is not there, or apsw.Error."""
         self._writer.execute(statement.sql, statement.values)
         if statement.must and not self.connection.changes():
-            raise unknown_row(statement.entry.spec.name, statement.must)
+            raise unknown_row(statement.entry.spec.name, statement.id)
+
+    def write_again(self, statements: Iterable[Statement]) -> None:
+        """What was written before, in as few steps as can be. As ``write``."""
+        execute, changes = self._writer.execute, self.connection.changes
+        for one in statements:
+            execute(one.sql, one.values)
+            if one.must and not changes():
+                raise unknown_row(one.entry.spec.name, one.id)
 
     def guarded(self, query: str, args: Sequence[Any], *, write: bool) -> list[dict[str, Any]]:
         """Run somebody else's SQL: rows as dicts. Only reads, or reads and writes of rows; never our own tables."""

@@ -29,16 +29,16 @@ def statement(tables: dict[str, StoredTable], name: str, args: dict[str, Any]) -
         if type(id) is not str or not id:
             return None
         if name == "delete":
-            return Statement(entry, entry.delete_sql, (id,))
+            return Statement(entry, entry.delete_sql, (id,), id)
         values = args["values"]
         if not values or "id" in values:
             return None
         stored = (*[coerce(entry.column(each), value) for each, value in values.items()], coerce(ID, id))
         if name == "update":
-            return Statement(entry, entry.update_sql((*values,)), stored, id)
+            return Statement(entry, entry.update_sql((*values,)), stored, id, must=True)
         if any(values.get(each) is None for each in entry.required):
             return None
-        return Statement(entry, entry.insert_sql((*values, "id")), stored)
+        return Statement(entry, entry.insert_sql((*values, "id")), stored, id)
     except (
         KeyError,
         TypeError,

@@ -29,7 +29,8 @@ class Statement(NamedTuple):
     entry: StoredTable
     sql: str
     values: tuple[Any, ...]
-    must: str = ""  # the id of a row that has to be there
+    id: str  # of the row
+    must: bool = False  # it has to be there
 
 
 class Transaction:
@@ -77,7 +78,7 @@ class Transaction:
         for name in entry.required:
             if values.get(name) is None:
                 raise MutationRejected("missing-value", f"{table}.{name} must have a value.")
-        self._write(entry, entry.insert_sql(tuple(names)), tuple(stored))
+        self._write(entry, entry.insert_sql(tuple(names)), tuple(stored), values["id"])
 
     def insert_rows(self, table: str, names: list[str], rows: list[list[Any]], /) -> None:
         """Many new rows, the values of each in the order of ``names``, ``id`` among them."""
@@ -101,7 +102,7 @@ class Transaction:
             if self._fetch(table, id) is None:
                 raise unknown_row(table, id)
             return
-        self._write(entry, entry.update_sql(tuple(names[1:])), (*stored[1:], stored[0]), must=id)
+        self._write(entry, entry.update_sql(tuple(names[1:])), (*stored[1:], stored[0]), id, must=True)
 
     def upsert(self, table: str, /, **values: Any) -> None:
         """Insert the row, or change these columns of the one that has its id."""
@@ -113,7 +114,7 @@ class Transaction:
     def delete(self, table: str, id: str, /) -> None:
         """Delete the row. One that is gone already is no error: two people may delete it at once."""
         entry = self._entry(table)
-        self._write(entry, entry.delete_sql, (id,))
+        self._write(entry, entry.delete_sql, (id,), id)
 
     def put_back(
         self, table: str, id: str, before: dict[str, Any] | None, after: dict[str, Any] | None, position: int | None, /
@@ -181,7 +182,7 @@ class Transaction:
         """For this library: do what a mutation did that had looked at nothing."""
         for each in statements:
             self._begun, self.statements = self.statements, None
-            self._write(*each)
+            self._write(*each[:4], must=each.must)
 
     def _visible(self, table: str, columns: Iterable[str] = ()) -> None:
         if self._within.hides(table, columns):
@@ -196,13 +197,13 @@ class Transaction:
         self.statements = None
         return self._store.fetch(table, [id]).get(id)
 
-    def _write(self, entry: StoredTable, sql: str, values: tuple[Any, ...], must: str = "") -> None:
+    def _write(self, entry: StoredTable, sql: str, values: tuple[Any, ...], id: str, *, must: bool = False) -> None:
         """What ``_entry`` has begun. A mutator may catch what is raised here, and so learn of the rows."""
         self._store.execute(sql, values)
         if must and self._store.connection.changes() == 0:
-            raise unknown_row(entry.spec.name, must)
+            raise unknown_row(entry.spec.name, id)
         if self._begun is not None:
-            self._begun.append(Statement(entry, sql, values, must))
+            self._begun.append(Statement(entry, sql, values, id, must))
         self.statements = self._begun
 
     def _coerced(self, table: str, values: dict[str, Any]) -> tuple[StoredTable, list[str], list[Any]]:

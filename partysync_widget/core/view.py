@@ -13,6 +13,7 @@ base and pending: what is shown is derived, and can always be made again.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,8 @@ class Pending:
     statements: list[Statement] = field(default_factory=list, repr=False)  # all that it does, whatever the rows are
     by: tuple[str, str] = ("", "")  # whoever, and as what, it did that
     tables: dict[str, StoredTable] | None = field(default=None, repr=False)  # in which it did that
+    stamp: int = 0  # the version that its rows have in the view
+    repeated: bool = False  # by its statements alone, so that others may have the same stamp
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class View:
         self.pending: list[Pending] = []
         self.clock: Callable[[], float] | None = None  # by which a guess may take too long; None: none does
         self._tickets = 0
+        self._lasts: dict[tuple[int, int], dict[str, tuple[Pending, bool]]] = {}  # what ``_last_of`` has found
         self._whole = True
 
     # --- looking and editing --------------------------------------------------------------------------------------
@@ -139,14 +143,33 @@ class View:
         Values by column, as they travel; None for a row that it deletes. Nothing if it shows nothing.
         """
         store, found = self.view, {}
-        version = self.cursor + 1 + self.pending.index(pending)
-        query = "SELECT id FROM _partysync_rows WHERE tbl = ? AND version = ? LIMIT ?"
         for name, entry in store.tables.items():
-            ids = [id for (id,) in store.execute(query, (entry.key, version, most))]
+            ids = self._touched_last(pending, entry, most)
             rows = store.fetch(name, ids)
             if ids:
                 found[name] = {id: _wired(entry.spec, rows[id]) if id in rows else None for id in ids}
         return found
+
+    def _touched_last(self, pending: Pending, entry: StoredTable, most: int) -> list[str]:
+        """Rows of a table that an edit was the last to touch, at most so many. The view is whole."""
+        query = "SELECT id FROM _partysync_rows WHERE tbl = ? AND version = ?"
+        if not pending.repeated:
+            return [id for (id,) in self.store.execute(f"{query} LIMIT ?", (entry.key, pending.stamp, most))]
+        mine = (id for id, (last, _) in self._last_of(pending.stamp, entry).items() if last is pending)
+        stays = (id for id in mine if self.store.execute(f"{query} AND id = ?", (entry.key, pending.stamp, id)).get)
+        return [*itertools.islice(stays, most)]
+
+    def _last_of(self, stamp: int, entry: StoredTable) -> dict[str, tuple[Pending, bool]]:
+        """Of edits with one stamp: which has touched a row last, by id, and whether it is gone by that."""
+        last = self._lasts.get((stamp, entry.key))
+        if last is None:
+            last = self._lasts[stamp, entry.key] = {}
+            for each in self.pending:
+                for one in each.statements if each.repeated and each.stamp == stamp else ():
+                    gone = one.sql == entry.delete_sql
+                    if one.entry is entry and not (gone and last.get(one.id, (None, False))[1]):
+                        last[one.id] = (each, gone)
+        return last
 
     def index(self, name: str, table: str, expression: str) -> None:
         """Make sorting ``table`` by an expression quick, from now on. Kept with the base, so no rebase takes it away.
@@ -229,7 +252,8 @@ class View:
                 self.store.release("mutation")
 
     def _run(self, pending: Pending, place: int, again: Sequence[Statement] = (), *, check: bool = True) -> None:
-        self.store.version = self.cursor + 1 + place
+        self.store.version = pending.stamp = self.cursor + 1 + place
+        pending.repeated = False
         tx = Transaction(self.store, user=self.user, role=self.role, guess=True)
         self.store.perform(tx, pending.mutation.name, pending.mutation.args, check=check, clock=self.clock, again=again)
         pending.statements, pending.by, pending.tables = tx.statements or [], (self.user, self.role), self.store.tables
@@ -252,15 +276,17 @@ class View:
 
         An edit that has looked at nothing does again what it did, for the same person and in the same tables.
         """
-        store, by, tables, plain = self.store, (self.user, self.role), self.store.tables, self.store.plain
+        store, by, tables = self.store, (self.user, self.role), self.store.tables
+        self._stamp(guessable, by)
         store.savepoint("pending")
         try:
+            version = 0
             for place, pending in guessable:
                 again = pending.statements if pending.tables is tables and pending.by == by else ()
-                if again and plain:  # no trigger of the party's acts that might not end
-                    store.version = self.cursor + 1 + place
-                    for each in again:
-                        store.write(each)
+                if pending.repeated:
+                    if version != pending.stamp:
+                        store.version = version = pending.stamp
+                    store.write_again(again)
                 else:
                     self._run(pending, place, again, check=False)
             store.check_rows(self.cursor)
@@ -271,6 +297,20 @@ class View:
         for _, pending in guessable:
             pending.shown = True
         return True
+
+    def _stamp(self, guessable: list[tuple[int, Pending]], by: tuple[str, str]) -> None:
+        """Those that only repeat what they wrote have one stamp with all such that follow at once: the last one's.
+
+        To tell the store another version for each would cost as much as what they write. Where a trigger of the
+        party's acts, which might not end, none is only repeated.
+        """
+        tables, plain, stamp = self.store.tables, self.store.plain, 0
+        self._lasts.clear()
+        for place, pending in reversed(guessable):
+            pending.repeated = bool(plain and pending.statements and pending.tables is tables and pending.by == by)
+            own = self.cursor + 1 + place
+            stamp = (stamp or own) if pending.repeated else 0
+            pending.stamp = stamp or own
 
     def _replayed(self, guessable: list[tuple[int, Pending]]) -> bool:
         """Replay each by itself; false if one has taken those before it along: it is passed over from then on."""
@@ -331,9 +371,11 @@ class View:
             except ProtocolError:
                 self._rebuild()
                 return False
+            alike = all(each.shown for each in self.pending)
             self._decide([(delta.acks, delta.results) for delta in deltas], step)
             self._replay()
-            is_pending = self._pending_now()
+            alike = alike and not step.settled and all(each.shown and each.repeated for each in self.pending)
+            is_pending = was_pending if alike else self._pending_now()  # the same statements touch the same rows
             after = self._rows_of(ids) if few else {}
         step.based += deltas
         step.reset = step.reset or self._specs() != specs
@@ -364,7 +406,7 @@ class View:
         for each in self.pending:
             if each.mutation.mid <= acked or each.mutation.name == "insert":  # an inserted row may get another place
                 for one in each.statements:
-                    ids.setdefault(one.entry.spec.name, set()).add(one.values[-1])
+                    ids.setdefault(one.entry.spec.name, set()).add(one.id)
         return ids
 
     def replace(self, building: Store, epoch: str, end: m.End, step: Step) -> None:

@@ -2,6 +2,8 @@
 Replays: an edit that looked at nothing does again what it did; any other runs anew (R7).
 """
 
+from random import Random
+
 import apsw
 import pytest
 
@@ -208,3 +210,48 @@ def test_rows_that_are_deleted_under_an_edit_are_told(notes):
 
     assert changed == {"b"}
     assert "b" not in now
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_who_touched_a_row_last_is_known_however_often_edits_were_replayed(seed):
+    """R11: others are shown what an edit would make of a row, and not what a later one makes of it."""
+    chance = Random(seed)
+    view = View(Main, "me")
+    view.mutate("create_table", {"name": "t", "columns": [{"name": "n", "type": "integer"}]})
+    columns = (m.Column("n", "integer"),)
+    view.advance([m.Delta("e", 0, 1, [], [m.TableSpec("t", columns)], {"me": 1})], Step())
+    base, ids = {}, [f"r{n}" for n in range(6)]
+    for turn in range(12):
+        for _ in range(chance.randrange(4)):
+            here = {row[1] for row in view.view.rows("t")}
+            id, n = chance.choice(ids), chance.randrange(100)
+            known = [("update", {"values": {"n": n}}), ("delete", {}), ("upsert", {"values": {"n": n}})]
+            name, more = chance.choice(known if id in here else [("insert", {"values": {"n": n}}), *known[1:]])
+            view.mutate(name, {"table": "t", "id": id, **more})
+        theirs = f"x{turn % 3}"
+        base[theirs] = turn
+        told(view, m.TableChange("t", ["n"], [[1000 + turn % 3, theirs, turn]]))
+
+        rows, last = dict(base), {}
+        for pending in view.pending:
+            id, name = pending.mutation.args["id"], pending.mutation.name
+            if not pending.shown:
+                continue  # what it needs was not made after all
+            if name == "delete":
+                if rows.pop(id, None) is None:
+                    continue  # nothing was there, so nothing was touched
+            else:
+                rows[id] = pending.mutation.args["values"]["n"]
+            last[id] = pending.ticket
+        assert {row[1]: row[2] for row in view.view.rows("t")} == rows
+        for pending in view.pending:
+            wanted = {id: {"n": rows[id]} if id in rows else None for id in last if last[id] == pending.ticket}
+            assert view.rows_of(pending, 50) == ({"t": wanted} if wanted else {})
+            assert len(view.rows_of(pending, 0)) == 0
+        if turn == 6:  # the first half of them is decided
+            half = view.pending[: len(view.pending) // 2]
+            if half:
+                view.advance(
+                    [m.Delta("e", view.cursor, view.cursor + 1, [], [], {"me": half[-1].mutation.mid})], Step()
+                )
+                base = {row[1]: row[2] for row in view.view.rows("t") if row[1].startswith("x")}
