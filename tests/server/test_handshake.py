@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from tests.server.stranger import JSON, MSGPACK, Stranger, bystander, hello, sentence
+from tests.server.stranger import DEFLATE, JSON, MSGPACK, Stranger, bystander, hello, sentence
 
 __all__ = ["bystander"]
 
@@ -125,7 +125,7 @@ def test_without_our_sub_protocol_one_is_told_which(server, subprotocol):
         {
             "type": "error",
             "kind": "protocol",
-            "message": f"Offer one of the sub-protocols {JSON}, {MSGPACK}.",
+            "message": f"Offer one of the sub-protocols {JSON}, {MSGPACK}, {DEFLATE}.",
             "retry": "never",
         }
     ]
