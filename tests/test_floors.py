@@ -109,8 +109,8 @@ UP = {
 PURE = {
     "__future__", "abc", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses", "datetime",
     "decimal", "enum", "functools", "hashlib", "heapq", "importlib", "inspect", "itertools", "json", "keyword", "math",
-    "operator", "os", "pathlib", "re", "string", "struct", "textwrap", "types", "typing", "unicodedata", "weakref", "zlib",
-    "apsw", "msgspec",
+    "operator", "os", "pathlib", "re", "string", "struct", "textwrap", "types", "typing", "unicodedata", "weakref",
+    "zlib", "apsw", "msgspec",
 }  # fmt: skip
 CLOCKS = {"now", "utcnow", "today", "fromtimestamp"}  # of datetime and date, which the core has for their types
 OF_OS = {"fspath", "PathLike"}  # not urandom, not getpid, not environ
