@@ -214,7 +214,7 @@ export class Replica extends View {
       if (each.mutation.mid > lastMid && each.size > this.limits.frame) {
         const text = `This edit is ${each.size} bytes, and the room takes at most ${this.limits.frame} in one. Split it into smaller edits.`;
         const error = new ProtocolError("too-large", text);
-        said.settled.push({ ticket: each.ticket, mid: each.mutation.mid, value: null, error });
+        said.settled.push({ ticket: each.ticket, mid: each.mutation.mid, mutation: each.mutation, value: null, error });
       } else {
         each.mutation = { ...each.mutation, mid: (kept.at(-1)?.mutation.mid ?? this.settled) + 1 };
         kept.push(each);
@@ -236,7 +236,8 @@ export class Replica extends View {
       const { mid, name, args } = each.mutation;
       if (each.tried) {
         const text = `${reason} Whether ${name} was decided before that cannot be known; look, and make it again.`;
-        said.settled.push({ ticket: each.ticket, mid, value: null, error: new OutcomeUnknown(text, name, args) });
+        const error = new OutcomeUnknown(text, name, args);
+        said.settled.push({ ticket: each.ticket, mid, mutation: each.mutation, value: null, error });
       } else {
         each.mutation = { mid: kept.length + 1, name, args };
         kept.push(each);
@@ -310,6 +311,12 @@ export class Replica extends View {
     this.#parts = [];
     this.#grown = [];
     this.#counted = 0;
+  }
+
+  /** Begin with rows that were told before this page was loaded, under that sight. */
+  adoptBase(base: Base, epoch: string, version: number, sight: string): void {
+    this.begin(base, epoch, version);
+    this.sight = sight;
   }
 
   // --- the others -------------------------------------------------------------------------------------------------------

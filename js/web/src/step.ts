@@ -20,6 +20,7 @@ export interface Pending {
 export interface Settled {
   readonly ticket: number;
   readonly mid: number;
+  readonly mutation: Mutation;
   readonly value: Json;
   readonly error?: PartySyncError;
 }

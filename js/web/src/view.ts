@@ -240,7 +240,7 @@ export class View {
     this.pending = this.pending.slice(decided.length);
     for (const { ticket, mutation } of decided) {
       const result = mine.get(mutation.mid);
-      const settled = { ticket, mid: mutation.mid, value: result?.value ?? null };
+      const settled = { ticket, mid: mutation.mid, mutation, value: result?.value ?? null };
       if (!result?.code) said.settled.push(settled);
       else said.settled.push({ ...settled, error: new MutationRejected(result.code, result.message ?? "") });
     }
@@ -251,20 +251,21 @@ export class View {
   // --- a copy that outlives the page ------------------------------------------------------------------------------------
 
   /** Go on as the client that made these. The room may have them already (R5). What was made here comes after them. */
-  adopt(client: string, settled: number, mutations: readonly Mutation[]): void {
+  adopt(client: string, settled: number, outbox: readonly { readonly mutation: Mutation; readonly via: unknown }[]): void {
     this.client = client;
     this.settled = settled;
-    const kept = mutations.map((mutation) => {
-      const each = this.#pending(mutation, weight(mutation.name, mutation.args));
+    const kept = outbox.map(({ mutation, via }) => {
+      const each = this.#pending(mutation, weight(mutation.name, mutation.args), via);
       return { ...each, tried: true, kept: true };
     });
-    const last = mutations.at(-1)?.mid ?? settled;
+    const last = outbox.at(-1)?.mutation.mid ?? settled;
     this.pending.forEach((each, i) => (each.mutation = { ...each.mutation, mid: last + 1 + i }));
     this.pending = [...kept, ...this.pending];
     this.replay();
   }
 
-  adoptBase(base: Base, epoch: string, version: number): void {
+  /** Begin with these rows. */
+  protected begin(base: Base, epoch: string, version: number): void {
     this.base = base;
     this.epoch = epoch;
     this.version = version;
