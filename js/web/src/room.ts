@@ -174,6 +174,7 @@ export class Room {
     const [pending, step] = this.replica.mutate(name, args, via);
     const receipt = new Receipt(pending, id);
     this.#receipts.set(pending.ticket, receipt);
+    this.generation += 1; // a hook may show what the view does not
     this.#soon();
     this.#tell(step);
     return receipt;
@@ -226,6 +227,7 @@ export class Room {
   close(): void {
     this.#wanted = false;
     this.#connection.close();
+    this.#keeper?.add(); // what was made just now
     this.#keeper?.close();
   }
 
@@ -347,7 +349,7 @@ export class Room {
       try {
         listener({ rows, reset, peers, drafts, status, rejections, rewound });
       } catch (error) {
-        reportError(error);
+        console.error(error);
       }
     }
     for (const settled of step.settled) {

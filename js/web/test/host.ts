@@ -55,6 +55,10 @@ export const NAIVE: { [name: string]: Naive } = {
   batch(state, { steps }) {
     for (const [name, args] of steps as unknown as [string, Args][]) NAIVE[name]!(state, args);
   },
+  /** As the ancestor's example has it. */
+  create(state, { id, ...values }) {
+    NAIVE["insert"]!(state, { table: "todos", id: id!, values });
+  },
   /** One that reads. */
   append(state, { id, text }) {
     const row = of(state, "todos").rows.find((each) => each[1] === id);
@@ -98,6 +102,7 @@ export class Host {
   log: (Decision | undefined)[] = [undefined]; // by version
   visits = new Set<Visit>();
   #queue: { client: string; mutation: Mutation }[] = [];
+  #openings = 1;
   #barriers: { visit: Visit; n: number }[] = [];
 
   constructor(specs: TableSpec[] = [TODOS]) {
@@ -171,16 +176,20 @@ export class Host {
   /** The room's file is another, older one: versions after `version` have never been. */
   restore(version: number): void {
     this.states.length = this.log.length = version + 1;
-    this.epochs = [`r${Math.random()}`];
+    this.epochs = [this.#epoch()];
     this.#queue = [];
     this.cut();
   }
 
   /** The server has started anew. */
   reopen(): void {
-    this.epochs.push(`e${this.epochs.length + 1}`);
+    this.epochs.push(this.#epoch());
     this.#queue = [];
     this.cut();
+  }
+
+  #epoch(): string {
+    return `e${++this.#openings}`;
   }
 
   cut(): void {
@@ -291,7 +300,7 @@ export class Visit {
     const known = !epoch || (host.epochs.includes(epoch) && version <= host.version && settled <= host.last(client));
     this.tell({
       type: "welcome", protocol: 1, epoch: host.epoch, version: host.version, last_mid: host.last(client), limits: host.limits,
-      party: "p", mutators: Object.keys(NAIVE), peers: Object.fromEntries([...host.visits].map((each) => [each.client, { name: each.client }])),
+      party: "p", mutators: Object.keys(NAIVE), peers: Object.fromEntries([...host.visits].flatMap((each) => (each.client ? [[each.client, { name: each.client }]] : []))),
       ...(known ? {} : { known, reason: "The room was restored." }),
     });
     this.live = known;
