@@ -1,7 +1,8 @@
 // Records: a table's rows as the ancestor has them, arrays of values as they are stored.
 //
 // `[id, …the fields in the order of the columns, created_at, updated_at, deleted_at]`. Those three are always there and
-// always last, null where the table has no such column. A row whose deleted_at is set is not shown.
+// always last. Where the table has no such column, created_at is the row's place among the others, for pages sort by it,
+// and the other two are null. A row whose deleted_at is set is not shown.
 
 import type { Given } from "./columns";
 import type { Row, Stored, TableSpec } from "./frames";
@@ -9,6 +10,8 @@ import type { Receipt } from "./receipt";
 import type { Room } from "./room";
 
 const LAST = ["created_at", "updated_at", "deleted_at"];
+const WITH_VALUES = ["insert", "update", "upsert"];
+const OF_ROWS = [...WITH_VALUES, "insert_rows", "delete", "put_back"];
 
 export interface Action { readonly type: string; readonly payload: unknown }
 export type Reducer<R extends unknown[], A> = (currentState: R[], action: A) => R[];
@@ -59,13 +62,16 @@ export function send(room: Room, key: string, action: Action): Receipt {
   return room.mutate(action.type, argsOf(room, key, action), { via });
 }
 
-/** In rooms of `main`, `{type: "update", payload: {id, text}}` is the built-in mutator on the table `key`. */
+/**
+ * In rooms of `main`, what is about one row is about one of the table `key`, and `{type: "update", payload: {id, text}}`
+ * stands for `{id, values: {text}}`. Other parties may have mutators of their own that are called so.
+ */
 function argsOf(room: Room, key: string, { type, payload }: Action): Args {
   const given = (payload ?? {}) as Args;
-  const ofRow = room.address.party === "main" && ["insert", "update", "upsert", "delete"].includes(type);
-  if (!ofRow || "table" in given) return given;
+  if (room.address.party !== "main" || !OF_ROWS.includes(type) || "table" in given) return given;
   const { id, ...values } = given;
-  return type === "delete" ? { table: key, id } : { table: key, id, values };
+  const whole = "values" in given || !WITH_VALUES.includes(type);
+  return whole ? { table: key, ...given } : { table: key, id, values };
 }
 
 function actionsOf<A>(room: Room, key: string): A[] {
@@ -95,7 +101,8 @@ function layoutOf(spec: TableSpec): readonly number[] {
   if (!layout) {
     const names = spec.columns.map((column) => column.name);
     const fields = names.filter((name) => !LAST.includes(name));
-    layout = [1, ...[...fields, ...LAST].map((name) => (names.includes(name) ? names.indexOf(name) + 2 : -1))];
+    const place = (name: string) => (names.includes(name) ? names.indexOf(name) + 2 : name === "created_at" ? 0 : -1);
+    layout = [1, ...[...fields, ...LAST].map(place)];
     layouts.set(spec, layout);
   }
   return layout;

@@ -12,7 +12,7 @@ const ADDRESS = "https://rooms.example/parties/main/genetics";
 
 let host: Host;
 let line: Line;
-let browser: Pick<Options, "indexedDB" | "locks">;
+let browser: { indexedDB: IDBFactory; locks: ReturnType<typeof locksOfABrowser> };
 let rooms: Room[];
 
 beforeEach(() => {
@@ -39,8 +39,11 @@ async function live(address?: string): Promise<Room> {
   return room;
 }
 
-function unload(room: Room): void {
+/** The page is gone, and the browser has let go of its lock. */
+async function unload(room: Room): Promise<void> {
+  const before = browser.locks.held.size;
   room.close();
+  await until(() => browser.locks.held.size < before);
 }
 
 function texts(room: Room): unknown[] {
@@ -55,7 +58,7 @@ describe("over a reload", () => {
     host.edit("insert", { table: "todos", id: "c", values: { text: "rice" } });
     host.edit("delete", { table: "todos", id: "a" });
     await until(() => texts(first).join() === "bread,rice");
-    unload(first);
+    await unload(first);
     line.up = false;
 
     const second = await load();
@@ -73,13 +76,13 @@ describe("over a reload", () => {
     host.cut();
     first.table("todos").insert({ text: "milk" });
     first.table("todos").insert({ text: "bread" });
-    unload(first);
+    await unload(first);
 
     const second = await load();
     expect([texts(second), second.pending]).toEqual([["milk", "bread"], 2]);
     line.up = true;
     await second.sync();
-    unload(second);
+    await unload(second);
     const third = await live();
 
     expect(host.state.rows["todos"]?.map((row) => row[2])).toEqual(["milk", "bread"]);
@@ -94,7 +97,7 @@ describe("over a reload", () => {
     await until(() => line.heardOf("push").length);
     line.dead = true;
     host.turn();
-    unload(first);
+    await unload(first);
     line.dead = false;
     host.prompt = true;
 
@@ -127,7 +130,7 @@ describe("over a reload", () => {
     line.up = false;
     host.cut();
     first.table("todos").insert({ text: "first" });
-    unload(first);
+    await unload(first);
     const second = connect(ADDRESS, { WebSocket: line.WebSocket, timing: { first: 1, last: 5 }, keep: true, ...browser });
     rooms.push(second);
 
@@ -140,14 +143,14 @@ describe("over a reload", () => {
 
   it("a room that was restored is told so, and its rows are new (R10)", async () => {
     host.edit("insert", { table: "todos", id: "a", values: { text: "milk" } });
-    unload(await live());
+    await unload(await live());
     host.restore(0);
     const rewound: string[] = [];
 
     const room = await load();
     room.subscribe((change) => change.rewound && rewound.push(change.rewound));
     await until(() => room.status === "live");
-    unload(room);
+    await unload(room);
     const again = await live();
 
     expect([rewound, texts(again)]).toEqual([["The room was restored."], []]);
@@ -160,7 +163,7 @@ describe("over a reload", () => {
     first.table("counts").insert({ id: "a", n: 2n ** 60n });
     await until(() => first.table("counts").columns.length === 2 && first.table("counts").size);
     await first.sync();
-    unload(first);
+    await unload(first);
     line.up = false;
 
     const second = await load();
@@ -174,7 +177,7 @@ describe("over a reload", () => {
     line.up = false;
     host.cut();
     send(first, "todos", { type: "create", payload: { id: "a", text: "made there" } });
-    unload(first);
+    await unload(first);
     const second = await load();
     const lens = new Lens<[string, ...unknown[]], { type: string; payload: { id: string } }>("todos");
     lens.reducer = (records, { payload }) => [...records, [payload.id, "made here", 0, null, null, null]];
@@ -197,7 +200,7 @@ describe("a store", () => {
     await until(() => texts(first).length);
     expect(new Set(line.heardOf("hello").map((hello) => hello.client)).size).toBe(2);
 
-    unload(first);
+    await unload(first);
     expect((await live()).kept).toBe(true);
   });
 
@@ -214,7 +217,7 @@ describe("a store", () => {
     line.up = false;
     host.cut();
     ann.table("todos").insert({ text: "Ann's" });
-    unload(ann);
+    await unload(ann);
 
     const ben = await load(`${ADDRESS}#ben`);
     const other = await load("https://rooms.example/parties/main/physics#ann");

@@ -77,7 +77,7 @@ export class Line {
 }
 
 /** Of one browser: what one page holds, another does not get. */
-export function locksOfABrowser(): Pick<LockManager, "request"> {
+export function locksOfABrowser(): Pick<LockManager, "request"> & { readonly held: ReadonlySet<string> } {
   const held = new Set<string>();
   const request = async (name: string, _options: unknown, callback: (lock: unknown) => unknown): Promise<unknown> => {
     if (held.has(name)) return callback(null);
@@ -88,7 +88,7 @@ export function locksOfABrowser(): Pick<LockManager, "request"> {
       held.delete(name);
     }
   };
-  return { request } as unknown as Pick<LockManager, "request">;
+  return { request, held } as unknown as ReturnType<typeof locksOfABrowser>;
 }
 
 /** What `there()` gives once it is true; the only place in these tests that waits. */

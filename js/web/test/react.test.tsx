@@ -115,14 +115,14 @@ describe("useSync", () => {
     expect(drawn.at(-1)).toEqual([["a", "milk", 1, "c", "u", null]]);
   });
 
-  it("gives null for times that the table does not have, and 0 and 1 for booleans", async () => {
+  it("gives the row's place and null for times that the table does not have, and 0 and 1 for booleans", async () => {
     host.edit("insert", { table: "todos", id: "a", values: { text: "milk", completed: true } });
     drawn = [];
 
     await draw(<Todos socket={enter()} />);
     await see(() => shown());
 
-    expect(drawn.at(-1)).toEqual([["a", "milk", 1, null, null, null]]);
+    expect(drawn.at(-1)).toEqual([["a", "milk", 1, 1, null, null]]);
   });
 
   it("does not show what is deleted softly", async () => {
@@ -192,7 +192,7 @@ describe("useSync", () => {
 
     await act(async () => {
       (sendAction as (action: object) => void)({ type: "insert", payload: { id: "b", text: "bread" } });
-      (sendAction as (action: object) => void)({ type: "update", payload: { id: "a", text: "oat milk" } });
+      (sendAction as (action: object) => void)({ type: "update", payload: { id: "a", values: { text: "oat milk" } } });
     });
     expect(shown()).toBe("oat milk*,bread*");
     await see(() => line.heardOf("push").length);
