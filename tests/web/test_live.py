@@ -1,12 +1,11 @@
 """A page's client and a kernel's in one room of a real server: what one does the other shows, over cuts and crashes."""
 
 import random
-import subprocess
 
 import pytest
 
 from tests.conftest import names
-from tests.web.conftest import PARTIES, ROOT, Threw, node
+from tests.web.conftest import PARTIES, Threw
 
 
 @pytest.fixture
@@ -188,8 +187,9 @@ def test_whatever_happens_all_end_equal(room, todos, enter, visit, line, name, s
                 page.do("update", table="todos", id=id, values=values)
             else:
                 page.do("delete", table="todos", id=id)
-        except Threw as error:
-            assert error.code in {"constraint", "unknown-row"}, f"seed {seed}"
+        except Threw as error:  # the row is there already, or not
+            if error.code not in {"constraint", "unknown-row"}:
+                raise
         if chance.random() < 0.5:
             table = chance.choice([todos, others])
             if (mine := f"r{chance.randrange(12)}") in table:
@@ -218,13 +218,3 @@ def test_whatever_happens_all_end_equal(room, todos, enter, visit, line, name, s
     for page in pages:
         wait_until(lambda page=page: page.rows() == todos.records, what=f"the same rows everywhere, seed {seed}")
         assert page.look("pending") == 0
-
-
-def test_the_package_is_complete(built):
-    """Both entry points, and their types."""
-    dist = ROOT / "js" / "web" / "dist"
-    code = f"import({str(dist / 'index.js')!r}).then((all) => console.log(Object.keys(all).join()))"
-    done = subprocess.run([node(), "-e", code], capture_output=True, text=True, check=True, timeout=30)
-
-    assert {"connect", "Room", "MutationRejected"} <= set(done.stdout.strip().split(","))
-    assert {path.name for path in dist.iterdir()} >= {"index.js", "index.d.ts", "react.js", "react.d.ts"}

@@ -53,5 +53,6 @@ export function addressOf(given: string | Place): Address {
 
 function wrong(given: string): PartySyncError {
   const said = given.split("#")[0]!.slice(0, 200); // never the token
-  return new PartySyncError(`"${said}" is no address of a room. Write https://server/parties/<party>/<room>, or {url, party, room}.`);
+  const how = "Write https://server/parties/<party>/<room>, or {url, party, room}.";
+  return new PartySyncError(`"${said}" is no address of a room. ${how}`);
 }

@@ -133,7 +133,8 @@ export class Connection {
     try {
       socket = this.#open();
     } catch (error) {
-      return this.fail(new NotConnected(`This page may not open ${this.#address.split("?")[0]!}: ${String(error)}`));
+      const why = error instanceof NotConnected ? error.message : (error as Error).name; // its message may have the token
+      return this.fail(new NotConnected(`This page cannot open ${this.#address.split("?")[0]!}: ${why}`));
     }
     this.#socket = socket;
     const mine = (take: () => void) => () => {
@@ -144,7 +145,7 @@ export class Connection {
       this.#heard = Date.now();
       this.#asked = 0;
       if (socket.protocol !== SUBPROTOCOL) {
-        return this.hang(new ProtocolError("protocol", `The server does not speak ${SUBPROTOCOL}; it is none of ours, or older.`));
+        return this.hang(new ProtocolError("protocol", `The server does not speak ${SUBPROTOCOL}; it is another, or older.`));
       }
       this.#watch();
       this.#talk.opened();

@@ -1,7 +1,7 @@
 // A keeper: holds a replica and its copy over a reload in step, and lets an edit go only when it is on the disk.
 
 import { Base } from "./base";
-import { Keeping, type Kept, type Platform } from "./keeping";
+import { Keeping, MANY, type Kept, type Platform } from "./keeping";
 import type { Replica } from "./replica";
 import type { Pending, Step } from "./step";
 
@@ -36,6 +36,7 @@ export class Keeper {
       if (kept) this.#adopt(kept);
       this.#keeping = opened;
       this.state = true;
+      if (kept && kept.changes > MANY) this.#write((keeping) => keeping.copied(this.#replica), []);
       this.#owner.opened();
     } catch (error) {
       opened.close();

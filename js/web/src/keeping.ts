@@ -15,6 +15,7 @@ import type { Pending, Step } from "./step";
 
 const FORMAT = 1; // of the database; another is made anew
 const BLOCK = 1000; // rows
+export const MANY = 1000; // rows beside a whole copy, after which there is to be another
 
 /** What of the platform it needs. */
 export interface Platform {
@@ -34,6 +35,8 @@ interface Identity {
 export interface Kept extends Identity {
   readonly rows: ReadonlyMap<string, readonly Row[]>;
   readonly outbox: readonly { readonly mutation: Mutation; readonly via: unknown }[];
+  /** How many rows lie beside the last whole copy. */
+  readonly changes: number;
 }
 
 export class Keeping {
@@ -49,7 +52,7 @@ export class Keeping {
   /** The store called `name`; undefined, and why, if this page cannot have it. */
   static async open(name: string, { indexedDB, locks }: Platform): Promise<Keeping | string> {
     if (!indexedDB) return "There is no IndexedDB here.";
-    if (!locks) return "There are no Web Locks here (they need https or localhost), so two pages could not tell each other apart.";
+    if (!locks) return "There are no Web Locks here (they need https, or localhost) to tell one page from another.";
     const release = await lock(locks, name);
     if (!release) return "Another page holds this room's store.";
     try {
@@ -79,7 +82,8 @@ export class Keeping {
       if (row) of(table).set(id, row);
       else of(table).delete(id);
     });
-    return { ...identity, outbox, rows: new Map(Array.from(tables, ([table, rows]) => [table, [...rows.values()]])) };
+    const rows = new Map(Array.from(tables, ([table, some]) => [table, [...some.values()]] as const));
+    return { ...identity, outbox, changes: keys.length, rows };
   }
 
   /** Edits that were made; they are on the disk when this is done. The first time, also who made them. */
@@ -110,6 +114,14 @@ export class Keeping {
       const ids = [...(change.gone ?? []), ...(change.put ?? []).map((row) => row[1])];
       for (const id of ids) tx.objectStore("changes").put(rows.get(id) ?? null, [change.table, id]);
     }
+    return done(tx);
+  }
+
+  /** A whole copy anew: what has changed since the last one has become much. */
+  copied(replica: Replica): Promise<void> {
+    const tx = this.#database.transaction(["identity", "blocks", "changes"], "readwrite", { durability: "relaxed" });
+    tx.objectStore("identity").put(identityOf(replica), "identity");
+    copy(tx, replica.base);
     return done(tx);
   }
 

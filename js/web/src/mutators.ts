@@ -43,7 +43,8 @@ export const BUILT_IN: ReadonlyMap<string, Mutator> = new Map<string, Mutator>([
     const there = tx.spec(name);
     if (there && whole(there.columns) !== whole(columns)) {
       const has = there.columns.map((column) => `${column.name} ${column.type}`).join(", ");
-      throw new MutationRejected("table-exists", `There is a table "${name}" already, with the columns ${has}. Choose another name.`);
+      const text = `There is a table "${name}" already, with the columns ${has}. Choose another name.`;
+      throw new MutationRejected("table-exists", text);
     }
     if (!there) tx.shape({ name, columns });
   }],

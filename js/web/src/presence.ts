@@ -4,7 +4,8 @@
 // Nothing here is ever refused: what cannot travel is not shown.
 
 import { plain, wire, type Given } from "./columns";
-import { DRAFT_BYTES, MOST_DRAFTS, PRESENCE_BYTES, type Draft, type DraftRows, type Json, type Presence, type Row, type Stored, type Up } from "./frames";
+import type { Draft, DraftRows, Json, Presence, Row, Stored, Up } from "./frames";
+import { DRAFT_BYTES, MOST_DRAFTS, PRESENCE_BYTES } from "./frames";
 import { bytes, stringify } from "./json";
 import type { Replica } from "./replica";
 import type { Pending } from "./step";
@@ -102,7 +103,8 @@ export class Showing {
       if (mid > this.#late || this.#undecided.size >= UNDECIDED_EDITS || this.#undecided.has(mid)) return;
       if (Array.from(this.#drafts.values()).some((draft) => draft.mid === mid)) return;
       this.#undecided.add(mid);
-      for (const [table, ids] of each.touched) this.draft(`m${mid}-${table}`, table, this.#rows(table, ids, pending.slice(place + 1)), mid);
+      const later = pending.slice(place + 1);
+      for (const [table, ids] of each.touched) this.draft(`m${mid}-${table}`, table, this.#rows(table, ids, later), mid);
     });
   }
 

@@ -65,7 +65,7 @@ export function useRejections(socket: Source): [readonly Rejection[], (rejection
 
 /** As the ancestor's, it throws nothing at its caller. Where nobody looks at the rejections, the console has them. */
 function act(room: Room | undefined, key: string, action: Action): void {
-  if (!room) return warn(room, `${action.type} was not sent, because its component is not mounted.`);
+  if (!room) return warn(room, `${action.type} was not sent: its room is not open yet, or its component is gone.`);
   const say = (error: unknown) => {
     if (!(error instanceof NotConnected)) warn(room, `${action.type} was not accepted: ${String(error)}`);
   };

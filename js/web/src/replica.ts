@@ -10,11 +10,13 @@
 
 import { Base, Misfit } from "./base";
 import { OutcomeUnknown, ProtocolError } from "./errors";
-import type { Begin, Delta, Down, Draft, Drafts, End, Part, Peer, Peers, Ping, Push, TableChange, TableSpec, Welcome } from "./frames";
+import type {
+  Begin, Delta, Down, Draft, Drafts, End, Part, Peer, Peers, Ping, Push, TableChange, TableSpec, Welcome,
+} from "./frames";
 import { PROTOCOL } from "./frames";
 import { emptyStep, type Pending, type Step } from "./step";
 import type { Mutator } from "./transaction";
-import { View } from "./view";
+import { tooLarge, View } from "./view";
 
 const MOST_RESYNCS = 3; // in a row without a frame that helped; a loop of resets is worse than an error (C2)
 
@@ -111,9 +113,11 @@ export class Replica extends View {
     this.link = "greeting";
     this.#forgetParts();
     for (const each of this.pending) each.sent = false;
-    const holds = { epoch: this.epoch, version: this.epoch ? this.version : 0, settled: this.settled, sight: this.sight };
-    const known = Object.entries({ ...holds, name: this.#name, color: this.#color, line: this.#line }).filter(([, value]) => value);
-    said.send.push({ type: "hello", protocol: PROTOCOL, client: this.client, ...Object.fromEntries(known) });
+    const { client, epoch, settled, sight } = this;
+    const version = epoch ? this.version : 0;
+    const known = { epoch, version, settled, sight, name: this.#name, color: this.#color, line: this.#line };
+    const given = Object.entries(known).filter(([, value]) => value); // what is empty is left out (S8)
+    said.send.push({ type: "hello", protocol: PROTOCOL, client, ...Object.fromEntries(given) });
   }
 
   // --- in ---------------------------------------------------------------------------------------------------------------
@@ -183,7 +187,7 @@ export class Replica extends View {
   #welcomed(welcome: Welcome, said: Step): void {
     if (welcome.protocol !== PROTOCOL) {
       const older = welcome.protocol < PROTOCOL ? "server" : "package partysync-web in this page";
-      const text = `The server speaks protocol ${welcome.protocol}, this page ${PROTOCOL}. The ${older} is the older one: update it.`;
+      const text = `The server speaks protocol ${welcome.protocol}, this page ${PROTOCOL}. Update the ${older}.`;
       said.failed = new ProtocolError("protocol", text);
       return;
     }
@@ -212,8 +216,7 @@ export class Replica extends View {
     const kept: Pending[] = [];
     for (const each of this.pending) {
       if (each.mutation.mid > lastMid && each.size > this.limits.frame) {
-        const text = `This edit is ${each.size} bytes, and the room takes at most ${this.limits.frame} in one. Split it into smaller edits.`;
-        const error = new ProtocolError("too-large", text);
+        const error = tooLarge(each.size, this.limits.frame);
         said.settled.push({ ticket: each.ticket, mid: each.mutation.mid, mutation: each.mutation, value: null, error });
       } else {
         each.mutation = { ...each.mutation, mid: (kept.at(-1)?.mutation.mid ?? this.settled) + 1 };

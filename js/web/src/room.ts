@@ -290,7 +290,7 @@ export class Room {
 
   #turned(): void {
     if (this.status === "closed" || this.status === "failed") {
-      const why = `The room ${this.name} is ${this.status}: ${this.trouble?.message ?? "it was closed before it had decided this."}`;
+      const why = `The room ${this.name} is ${this.status}: ${this.trouble?.message ?? "it had not decided this."}`;
       for (const receipt of this.#receipts.values()) receipt.dismiss(why);
       for (const barrier of this.#barriers.values()) barrier.reject(new NotConnected(why));
       this.#receipts.clear();
@@ -342,7 +342,8 @@ export class Room {
 
   #tell(step: Step, status = false): void {
     if (step.changed.size || step.reset || step.settled.length) this.generation += 1;
-    const rejections = step.settled.flatMap(({ error, mutation: { name, args } }): Rejection[] => (error ? [{ name, args, error }] : []));
+    const rejections: Rejection[] = [];
+    for (const { error, mutation: { name, args } } of step.settled) if (error) rejections.push({ name, args, error });
     this.#reject(rejections);
     const { changed: rows, reset, peers, drafts, rewound } = step;
     for (const listener of [...this.#listeners]) {

@@ -6,8 +6,6 @@ import type { Receipt } from "./receipt";
 import type { Room } from "./room";
 import { presented, type GivenValues, type Values } from "./transaction";
 
-
-
 export class Table implements Iterable<Values> {
   readonly name: string;
   #room: Room;

@@ -14,7 +14,6 @@ export type GivenValues = { readonly [column: string]: Given };
 
 /** Changes the view; throws MutationRejected to refuse. `args` are plain data, as they travel. */
 // Each mutator has arguments of its own, and only the room can check them.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Mutator = (tx: Transaction, args: any) => void;
 
 const ID: Column = { name: "id", type: "text", required: true };
@@ -49,7 +48,7 @@ export class Transaction {
     const id = idOf(table, stored.get("id"));
     for (const column of spec.columns) {
       if (!stored.has(column.name)) stored.set(column.name, coerce(column, column.default ?? null));
-      if (column.required && stored.get(column.name) === null) throw missing(`${table}.${column.name}`, values, column);
+      if (column.required && stored.get(column.name) === null) throw missing(table, values, column);
     }
     if (this.#overlay.get(table, id)) {
       throw constraint(`There is a row with this id in ${table} already. Update it, or use another.`);
@@ -63,13 +62,13 @@ export class Transaction {
     const stored = this.#coerced(spec, values);
     const row = this.#overlay.get(table, idOf(table, id));
     if (!row) {
-      const text = `There is no row ${JSON.stringify(id)} in ${table}. It may have been deleted; insert it again if it is missed.`;
-      throw new MutationRejected("unknown-row", text);
+      const text = `There is no row ${JSON.stringify(id)} in ${table}. It may have been deleted;`;
+      throw new MutationRejected("unknown-row", `${text} insert it again if it is missed.`);
     }
     const changed = spec.columns.map((column, i): Stored => {
       const value = stored.has(column.name) ? stored.get(column.name)! : (row[i + 2] as Stored);
-      if (column.required && value === null && stored.has(column.name)) throw constraint(`${table}.${column.name} must have a value.`);
-      return value;
+      if (!column.required || value !== null || !stored.has(column.name)) return value;
+      throw constraint(`${table}.${column.name} must have a value.`);
     });
     this.#overlay.put(table, [row[0], row[1], ...changed]);
   }
@@ -125,8 +124,8 @@ function idOf(table: string, id: unknown): string {
 }
 
 /** Left out where there is no default, or given as null: SQLite refuses that one. */
-function missing(name: string, values: GivenValues, column: Column): MutationRejected {
-  const text = `${name} must have a value.`;
+function missing(table: string, values: GivenValues, column: Column): MutationRejected {
+  const text = `${table}.${column.name} must have a value.`;
   const has = column.default !== undefined && column.default !== null;
   return has && values[column.name] !== undefined ? constraint(text) : new MutationRejected("missing-value", text);
 }

@@ -88,10 +88,7 @@ export class View {
   mutate(name: string, given: { readonly [name: string]: Given }, via?: unknown): [Pending, Step] {
     const args = plain(given) as Args;
     const size = weight(name, args);
-    if (size > this.limits.frame) {
-      const text = `This edit is ${size} bytes, and the room takes at most ${this.limits.frame} in one. Split it into smaller edits.`;
-      throw new ProtocolError("too-large", text);
-    }
+    if (size > this.limits.frame) throw tooLarge(size, this.limits.frame);
     if (this.takes && !this.takes.has(name)) throw this.#untaken(name, this.takes);
     const made = this.#pending({ mid: this.nextMid, name, args }, size, via);
     const shape = this.#shape();
@@ -117,7 +114,7 @@ export class View {
 
   #untaken(name: string, takes: ReadonlySet<string>): MutationRejected {
     if (this.role === "viewer") {
-      const text = `You are a viewer of this room, and viewers change nothing, so ${name} was refused. An owner can change that.`;
+      const text = `You are a viewer of this room, and viewers change nothing, so ${name} was refused.`;
       return new MutationRejected("forbidden", text);
     }
     if (this.#mutators.has(name)) {
@@ -298,6 +295,11 @@ export class View {
 
 function has(touched: ReadonlyMap<string, ReadonlySet<string>>, table: string, id: string): boolean {
   return touched.get(table)?.has(id) ?? false;
+}
+
+export function tooLarge(size: number, most: number): ProtocolError {
+  const text = `This edit is ${size} bytes, and the room takes at most ${most} in one. Split it into smaller edits.`;
+  return new ProtocolError("too-large", text);
 }
 
 /** Bytes of a mutation in a frame, at most. */

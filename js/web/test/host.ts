@@ -1,7 +1,9 @@
 // A room as the tests need one: slow and obvious. It keeps its whole state at every version, and compares states to tell
 // what changed. Frames pass as JSON text, as on a wire.
 
-import type { Args, Delta, Down, Draft, Hello, Json, Mutation, Part, Result, Row, Stored, TableChange, TableSpec, Up } from "../src/frames";
+import type {
+  Args, Delta, Down, Draft, Hello, Json, Mutation, Part, Result, Row, Stored, TableChange, TableSpec, Up,
+} from "../src/frames";
 import { parse, stringify } from "../src/json";
 
 export interface State {
@@ -74,7 +76,8 @@ function of(state: State, table: Json | undefined): { spec: TableSpec; rows: Row
 }
 
 function stored(values: Args): { [column: string]: Stored } {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "boolean" ? Number(value) : (value as Stored)]));
+  const as = (value: Json): Stored => (typeof value === "boolean" ? Number(value) : (value as Stored));
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, as(value)]));
 }
 
 /** A mutation, whole or not at all: the state after it. */
@@ -290,7 +293,8 @@ export class Visit {
     const host = this.#host;
     const old = host.states[base]!.specs.map(stringify);
     const schema = host.state.specs.filter((spec) => !old.includes(stringify(spec)));
-    return { type: "delta", epoch: host.epoch, base, version: host.version, tables: host.change(base), schema, ...host.decided(base) };
+    const { epoch, version } = host;
+    return { type: "delta", epoch, base, version, tables: host.change(base), schema, ...host.decided(base) };
   }
 
   #greet(hello: Hello): void {
@@ -298,9 +302,11 @@ export class Visit {
     const { client, epoch = "", version = 0, settled = 0 } = hello;
     this.client = client;
     const known = !epoch || (host.epochs.includes(epoch) && version <= host.version && settled <= host.last(client));
+    const greeted = [...host.visits].filter((each) => each.client);
     this.tell({
       type: "welcome", protocol: 1, epoch: host.epoch, version: host.version, last_mid: host.last(client), limits: host.limits,
-      party: "p", mutators: Object.keys(NAIVE), peers: Object.fromEntries([...host.visits].flatMap((each) => (each.client ? [[each.client, { name: each.client }]] : []))),
+      party: "p", mutators: Object.keys(NAIVE),
+      peers: Object.fromEntries(greeted.map((each) => [each.client, { name: each.client }])),
       ...(known ? {} : { known, reason: "The room was restored." }),
     });
     this.live = known;

@@ -12,6 +12,8 @@ export class Line {
   /** When, of each attempt to connect. */
   readonly dialled: number[] = [];
   readonly addresses: string[] = [];
+  /** Sees what is sent at the moment it is. */
+  onsend: (text: string) => void = () => {};
   readonly WebSocket: new (url: string, protocols: string[]) => Socket;
   host: Host;
   visits: Visit[] = [];
@@ -43,6 +45,7 @@ export class Line {
       }
 
       send(text: string): void {
+        line.onsend(text);
         setTimeout(() => {
           if (!line.dead) this.#visit?.hear(text);
         });

@@ -203,6 +203,20 @@ describe("useSync", () => {
     expect(shown()).toBe("bread");
   });
 
+  it("plays a built-in action by the hook's reducer, where there is one, and once", async () => {
+    const own = (todos: TodoRecord[], action: TodoAction): TodoRecord[] => reducer(todos, { ...action, type: "create" } as TodoAction);
+    await draw(<Todos socket={enter()} optimistic={own} />);
+    await see(() => [...host.visits][0]?.live);
+    host.prompt = false;
+
+    await act(async () => sendAction({ type: "insert", payload: { id: "a", text: "milk" } } as unknown as TodoAction));
+
+    expect(shown()).toBe("milk*");
+    await see(() => line.heardOf("push").length);
+    await act(async () => host.turn());
+    await see(() => shown() === "milk");
+  });
+
   it("gives the same list and the same records as long as nothing changes, and the same sender", async () => {
     host.edit("insert", { table: "todos", id: "a", values: { text: "milk" } });
     const senders = new Set<unknown>();
@@ -222,6 +236,10 @@ describe("useSync", () => {
 
     await act(async () => again());
     await act(async () => room.present({ mood: "fine" }));
+    await act(async () => again());
+    host.shape({ name: "others", columns: [] });
+    await act(async () => host.edit("insert", { table: "others", id: "x", values: {} }));
+    await see(() => room.table("others").size);
     await act(async () => again());
     expect(new Set(drawn).size).toBe(1);
     const [before] = drawn.at(-1)!;

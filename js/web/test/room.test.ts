@@ -73,6 +73,22 @@ describe("a room", () => {
     expect(room.table("todos").rows[0]).toBe(before);
     expect(room.table("todos").rows).toBe(room.table("todos").rows);
   });
+
+  it("keeps them over a reset, too, which changes but one (R4)", async () => {
+    host.edit("insert", { table: "todos", id: "a", values: { text: "milk" } });
+    host.edit("insert", { table: "todos", id: "b", values: { text: "bread" } });
+    const room = await live();
+    const [before] = room.table("todos").rows;
+    line.up = false;
+    host.cut();
+    host.edit("update", { table: "todos", id: "b", values: { text: "rye" } });
+    host.horizon = host.version;
+
+    line.up = true;
+    await until(() => texts(room).join() === "milk,rye");
+
+    expect(room.table("todos").rows[0]).toBe(before);
+  });
 });
 
 describe("an edit", () => {
@@ -255,5 +271,19 @@ describe("what others see of us", () => {
     await until(() => texts(ben).length);
 
     expect(together.filter(([drafts, rows]) => drafts === rows)).toEqual([]); // never both, never neither
+  });
+
+  it("is nothing of an edit that is none any more, after the room was restored (R10, R11)", async () => {
+    const room = await live();
+    host.prompt = false;
+    room.table("todos").insert({ id: "a", text: "milk" });
+    await until(() => line.heardOf("draft").length);
+
+    host.restore(0);
+    await until(() => room.status === "live" && !room.pending);
+    host.prompt = true;
+    await room.sync();
+
+    expect(line.visits.at(-1)!.heard.filter((frame) => frame.type === "draft")).toEqual([]);
   });
 });
