@@ -193,6 +193,20 @@ class OpenRoom:
         result: T = await done
         return result
 
+    def aside(self, session: Session, work: Callable[[Ledger], None]) -> None:
+        """The same, for a session that does not wait for it, and ends if it fails."""
+        self._later(self._aside(session, work))
+
+    async def _aside(self, session: Session, work: Callable[[Ledger], None]) -> None:
+        try:
+            await self.between(work)
+        except StorageFailed as error:
+            session.end(m.Error("storage", str(error), "backoff"))
+        except Exception:
+            log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
+            session.end(m.Error("storage", MISTAKE, "backoff"))
+        self.wake()
+
     # --- driving --------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
