@@ -166,7 +166,7 @@ class Page:
         """The answers to its actions, and an update for each channel in which anything else has changed (R2)."""
         ledger, sight = room.ledger, self._session.sight
         out, covered = self._answers(ledger)
-        idle = ledger.pages.idle(self._cursor, self._name) if self._cursor < ledger.version else []
+        idle = {channel for channel, page in _idle(room, self._cursor) if page != self._name}
         for channel in ledger.store.tables:
             base = max(self._cursor, self._told.get(channel, 0))
             if base >= ledger.version or sight.hides(channel):
@@ -266,6 +266,14 @@ def _changes(room: Room, channel: str, base: int, sight: Sight) -> tuple[list[Re
     if found is None:
         records = Records(room.ledger.store, channel, sight).since(base)
         found = room.said[key] = (records, phrases.update(channel, records) if records else b"")
+    return found
+
+
+def _idle(room: Room, base: int) -> set[tuple[str, str]]:
+    """In which channels, and by whom, something was done since a version that touched nothing: once for all."""
+    found: set[tuple[str, str]] | None = room.said.get(base)
+    if found is None:
+        found = room.said[base] = room.ledger.pages.idle(base)
     return found
 
 

@@ -131,13 +131,10 @@ class Pages:
             (action.page, action.id, version, action.channel, ids, refusal),
         )
 
-    def idle(self, base: int, but: str) -> list[str]:
-        """Channels in which others' actions after version ``base`` were accepted, and touched nothing."""
-        query = (
-            "SELECT DISTINCT channel FROM _partysync_actions "
-            "WHERE version > ? AND ids = '[]' AND refusal IS NULL AND page <> ?"
-        )
-        return [channel for (channel,) in self._store.execute(query, (base, but))]
+    def idle(self, base: int) -> set[tuple[str, str]]:
+        """Of actions after version ``base`` that were accepted and touched nothing: their channels, and whose."""
+        query = "SELECT channel, page FROM _partysync_actions WHERE version > ? AND ids = '[]' AND refusal IS NULL"
+        return {(channel, page) for channel, page in self._store.execute(query, (base,))}
 
     # --- what pages hold --------------------------------------------------------------------------------------------
 
