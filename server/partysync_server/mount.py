@@ -58,9 +58,14 @@ class Gate(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's is a coroutine as well
         serving = self.hosting.serving
-        shown = bearer(self.request.headers) or self.token_in_address()
+        said = bearer(self.request.headers)
+        shown = said or self.token_in_address()
         who = recognise(serving.rooms, shown, serving.token) if serving is not None and shown else None
-        self.ours = who is not None
+        self.ours = who is not None and bool(said)
+        if who is not None and not said:  # a page; the header none can send
+            self.current_user = None  # of Jupyter's, whose checks ask for one
+            if not (self.check_host() and self.check_origin()):
+                raise Refused(403, "origin", "This page is not Jupyter's own, so its rooms are closed to it.")
         self.who = who or await self._as_jupyter_does()
         if not (self.for_all or self.who.operator):
             raise Refused(403, "role", "This is for whoever may run code on this Jupyter Server.")
