@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ from .files import FILES, Files, Look
 from .migrating import migrate
 from .pages import Action, Pages
 from .witness import RESTORE, Damaged, Witness
+
+log = logging.getLogger("partysync.server")
 
 KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
 SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more by several nobody is told
@@ -144,6 +147,7 @@ class Ledger:
                     self._connection.close()
                 raise
         self._closed = False
+        self._before = self.version  # that the open turn has begun with
         self.rejected = 0  # mutations, since it was opened
         self._authors = Authors()
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
@@ -269,6 +273,7 @@ class Ledger:
     def begin(self) -> None:
         with storage("beginning a turn"):
             self.store.execute("BEGIN IMMEDIATE")
+        self._before = self.version
 
     def decide(
         self,
@@ -418,7 +423,7 @@ class Ledger:
         """The last statements of a turn: how far each client is, in the transaction with what it did (R5)."""
         with storage("ending a turn"):
             self._end_run()
-            if self._turn:
+            if self.version > self._before:
                 self.pages.ended(self.version)
             self.store.connection.executemany(
                 "INSERT INTO _partysync_clients (id, owner, last_mid, version) VALUES (?, ?, ?, ?) "
@@ -449,6 +454,31 @@ class Ledger:
             if self.store.in_transaction:
                 self.store.rollback()
             raise
+
+    def purge(self) -> None:
+        """Let go of rows whose time is over that were deleted and kept. A decision of the room itself (R1). In a turn.
+
+        It takes a version, for with those rows others may go that everybody sees.
+        """
+        with storage("letting go of deleted rows"):
+            self._end_run()
+            self.store.savepoint("purge")
+            try:
+                self.store.version = self.version + 1
+                if self.store.purge(self.store.party.keep_deleted):
+                    self.version += 1
+                    self._authors.add(self.version, "")
+                else:
+                    self.store.version = self.version
+            except apsw.ConstraintError as error:  # a row that others still name; the rest waits for it
+                log.warning("room %s: rows that are deleted cannot be let go of: %s", self.path.name, error)
+                self.store.undo("purge")
+            self.store.release("purge")
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it has a table whose deleted rows are kept."""
+        return any(entry.keeps for entry in self.store.tables.values())
 
     def forget_results(self, client: str, mid: int) -> None:
         """The client has seen its results up to ``mid``. Part of a turn."""

@@ -22,14 +22,13 @@ from partysync_widget.core.messages import Column
 from partysync_widget.core.schema import quote
 from partysync_widget.core.sight import Sight
 from partysync_widget.core.store import Store
+from partysync_widget.core.stored_table import SECONDS_BELOW
 
 TIMES = ("created_at", "updated_at", "deleted_at")
 Kind = Literal["milliseconds", "seconds", "text", "datetime"]  # how a table writes its times
 Record = tuple[Any, ...]
 
 STEPS: dict[Kind, int] = {"milliseconds": 1, "seconds": 1000, "text": 1000, "datetime": 1}  # milliseconds
-SECONDS_BELOW = 1e11  # a number that is smaller counts seconds: as milliseconds it would be in 1973 or before
-
 _WRITTEN: dict[Kind, str] = {
     "milliseconds": "{}",
     "seconds": "{} / 1000",

@@ -64,6 +64,7 @@ class Room:
         self._turn: list[Queued] = []
         self._stopped: dict[tuple[str, int], MutationRejected] = {}  # mutations that took their turn along
         self.running = False  # a mutator runs, the one of the last in the turn
+        self.purging = False  # the next turn lets go of rows that are deleted and kept
         self._seen: deque[Session] = deque()  # whose results may be forgotten, up to what they have seen
         self._arrived = 0  # mutations ever queued
         self._decided = 0  # of those, decided and durable
@@ -154,7 +155,7 @@ class Room:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to decide."""
-        return bool(self._queue)
+        return bool(self._queue) or self.purging
 
     @property
     def queued(self) -> int:
@@ -184,6 +185,9 @@ class Room:
             if time_is_up():
                 break
         self.running = False
+        if self.purging:
+            self.purging = False
+            self.ledger.purge()
         while self._seen:
             session = self._seen.popleft()
             session.seen_queued = False

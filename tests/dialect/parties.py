@@ -38,7 +38,7 @@ class Todos(Party):
     @mutator
     def forget(tx, id: str):
         """The row itself, as the ancestor's alarm does."""
-        tx.delete("todos", id)
+        tx.sql("DELETE FROM todos WHERE id = ?", id)
 
 
 class TodoList(Party):
