@@ -114,6 +114,7 @@ class Party:
     ``seen_by``     what not everybody is shown: ``{"grades": "owner", "students.email": "editor"}``, a table or a
                     column, and the role from which on it is.
     ``mutation_seconds``  of work after which the room stops a mutation's SQL, and rejects it.
+    ``keep_deleted``  seconds for which a room keeps a deleted row of a table that has a column ``deleted_at``.
     ``durability``  "power": an accepted mutation survives power loss; "process": only the end of the process.
     """
 
@@ -125,6 +126,7 @@ class Party:
     seen_by: ClassVar[dict[str, Role]] = {}
     durability: ClassVar[Durability] = "power"
     mutation_seconds: ClassVar[float] = 10.0
+    keep_deleted: ClassVar[float] = 86_400.0
     mutators: ClassVar[dict[str, Mutator]] = {}
     _bare: ClassVar[type[Party]]
 

@@ -229,8 +229,10 @@ class Store:
         """``(position, id, value, …)`` in the order of insertion, from after a position, at most so many."""
         entry = self.table(table)
         if after is None:
-            return self.execute(f"{entry.select} ORDER BY t.rowid LIMIT ?", (most,)).fetchall()
-        return self.execute(f"{entry.select} WHERE t.rowid > ? ORDER BY t.rowid LIMIT ?", (after, most)).fetchall()
+            query = f"{entry.select} WHERE {entry.stands} ORDER BY t.rowid LIMIT ?"
+            return self.execute(query, (most,)).fetchall()
+        query = f"{entry.select} WHERE t.rowid > ? AND {entry.stands} ORDER BY t.rowid LIMIT ?"
+        return self.execute(query, (after, most)).fetchall()
 
     def ids(self, table: str) -> list[str]:
         """Of every row, in no order."""
@@ -321,6 +323,8 @@ class Store:
                 value = msgspec.to_builtins(value)
                 check_value(value)
             self._unchecked |= tx.used_sql or bool(self.party.schema)
+            if tx.guess:
+                self._hide_deleted()
             if check:
                 self.check_rows(self.version - 1)
         except MutationRejected as error:
@@ -369,6 +373,20 @@ class Store:
             self._effort.end()
         return value
 
+    def _hide_deleted(self) -> None:
+        """In a kernel: what a guess has marked as deleted is not to be seen, as if the room had told it as gone."""
+        for entry in self.tables.values():
+            if entry.keeps:
+                self.execute(entry.hide_sql, (self.version,))
+
+    def purge(self, seconds: float) -> bool:
+        """In a room: let go of rows that were deleted so long ago; whether there were any."""
+        before = self.connection.total_changes()
+        for entry in self.tables.values():
+            if entry.keeps:
+                self.execute(entry.purge_sql, (seconds,))
+        return self.connection.total_changes() != before
+
     @property
     def in_transaction(self) -> bool:
         """Whether one is open, or a savepoint is."""
@@ -382,8 +400,10 @@ class Store:
         if not self._unchecked:
             return
         self._unchecked = False
-        for change in self.changes_since(since):
-            for row in change.put:
+        found: list[Iterable[Any]] = [change.put for change in self.changes_since(since)]
+        found += [self.execute(entry.kept_since_sql, (since,)) for entry in self.tables.values() if entry.keeps]
+        for rows in found:
+            for row in rows:
                 for value in row:
                     if isinstance(value, float):
                         check_value(value)

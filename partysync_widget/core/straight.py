@@ -26,7 +26,7 @@ def statement(tables: dict[str, StoredTable], name: str, args: dict[str, Any]) -
         return None
     try:
         entry, id = tables[args["table"]], args["id"]
-        if type(id) is not str or not id:
+        if type(id) is not str or not id or entry.keeps:
             return None
         if name == "delete":
             return Statement(entry, entry.delete_sql, (id,), id)

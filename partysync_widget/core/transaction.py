@@ -14,6 +14,7 @@ from .columns import coerce, present
 from .errors import MutationRejected
 from .messages import Column, TableSpec
 from .sight import EVERYTHING, Sight
+from .stored_table import DELETED_AT
 
 if TYPE_CHECKING:
     from .store import Store
@@ -78,7 +79,7 @@ class Transaction:
         for name in entry.required:
             if values.get(name) is None:
                 raise MutationRejected("missing-value", f"{table}.{name} must have a value.")
-        self._write(entry, entry.insert_sql(tuple(names)), tuple(stored), values["id"])
+        self._write(entry, self._insert_sql(entry, tuple(names), values["id"]), tuple(stored), values["id"])
 
     def insert_rows(self, table: str, names: list[str], rows: list[list[Any]], /) -> None:
         """Many new rows, the values of each in the order of ``names``, ``id`` among them."""
@@ -93,6 +94,10 @@ class Transaction:
         place = names.index("id")
         if not all(row[place] for row in stored):
             raise _missing_id(table)
+        if entry.keeps:
+            for row in stored:
+                self._store.execute(self._insert_sql(entry, tuple(names), str(row[place])), row)
+            return
         self._store.connection.executemany(entry.insert_sql(tuple(names)), stored)
 
     def update(self, table: str, id: str, /, **values: Any) -> None:
@@ -112,9 +117,12 @@ class Transaction:
             self.insert(table, **values)
 
     def delete(self, table: str, id: str, /) -> None:
-        """Delete the row. One that is gone already is no error: two people may delete it at once."""
+        """Delete the row. One that is gone already is no error: two people may delete it at once.
+
+        In a table with a column ``deleted_at`` the room keeps it for a while, and nobody sees it any more.
+        """
         entry = self._entry(table)
-        self._write(entry, entry.delete_sql, (id,), id)
+        self._write(entry, entry.keep_sql if entry.keeps and not self.guess else entry.delete_sql, (id,), id)
 
     def put_back(
         self, table: str, id: str, before: dict[str, Any] | None, after: dict[str, Any] | None, position: int | None, /
@@ -191,11 +199,23 @@ class Transaction:
     def _entry(self, table: str, columns: Iterable[str] = ()) -> StoredTable:
         self._begun, self.statements = self.statements, None
         self._visible(table, columns)
-        return self._store.table(table)
+        entry = self._store.table(table)
+        if entry.keeps:  # what a mutator does depends on rows that are not seen
+            self._begun = None
+        return entry
 
     def _fetch(self, table: str, id: str) -> tuple[Any, ...] | None:
         self.statements = None
-        return self._store.fetch(table, [id]).get(id)
+        row = self._store.fetch(table, [id]).get(id)
+        entry = self._store.table(table)
+        if row is not None and entry.keeps and row[2 + entry.names.index(DELETED_AT)] is not None:
+            return None
+        return row
+
+    def _insert_sql(self, entry: StoredTable, names: tuple[str, ...], id: str) -> str:
+        if entry.keeps and self._store.execute(entry.is_kept_sql, (id,)).get:
+            return entry.revive_sql(names)
+        return entry.insert_sql(names)
 
     def _write(self, entry: StoredTable, sql: str, values: tuple[Any, ...], id: str, *, must: bool = False) -> None:
         """What ``_entry`` has begun. A mutator may catch what is raised here, and so learn of the rows."""

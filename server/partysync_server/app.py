@@ -27,7 +27,22 @@ from .metrics import exposition
 from .operating import ROUTES
 from .refusal import Refused
 from .rooms import Rooms
-from .visit import PING_SECONDS, Admission, Visit, admit, check_link, check_upgrade, choose, hold_little, is_there
+from .visit import (
+    PING_SECONDS,
+    Admission,
+    PageVisit,
+    Visit,
+    admit,
+    bearer,
+    check_link,
+    check_upgrade,
+    choose,
+    connection_id,
+    hold_little,
+    is_there,
+    page_token,
+    speaks_the_dialect,
+)
 from .wire import SocketWire
 
 log = logging.getLogger("partysync.server")
@@ -42,13 +57,19 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
 
     format: Format = "json"
     for_all = True
-    visit: Visit | None = None
+    visit: Visit | PageVisit | None = None
     admission: Admission | None = None
+    page: PageVisit | None = None  # in place of a visit, if it speaks the ancestor's dialect
     counted = False  # among the sessions of its person
 
     async def prepare(self) -> None:
         await super().prepare()
+        if speaks_the_dialect(self.request.headers):
+            self.path_args[0] = self.rooms.parties.called(self.path_args[0])
         await check_link(self.rooms, self.who, self.path_args[0], self.path_args[1])
+
+    def shown(self) -> str:
+        return bearer(self.request.headers) or page_token(self.request)
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         check_upgrade(self.request.headers.get("Upgrade"))
@@ -60,6 +81,9 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
             self.admission = await admit(
                 self.rooms, self.who, self.path_args[0], self.path_args[1], hint, allow=self._allow
             )
+            if speaks_the_dialect(self.request.headers):
+                self.page = PageVisit(self.admission, connection_id(self.request))
+                await self.page.prepare()
             await super().get(*args, **kwargs)
         finally:
             if self.ws_connection is None:  # it did not open, and will not close
@@ -86,9 +110,14 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
             raise RuntimeError("A socket opens only after get() has found its room.")
         self.set_nodelay(True)
         hold_little(self)
-        self.visit = Visit(self.admission, self.format, WelcomingWire(self, self.format))
+        if self.page is not None:
+            self.greeted()  # nobody says hello, in either direction
+            self.page.enter(SocketWire(self, self.format))
+            self.visit = self.page
+            return
+        self.visit = visit = Visit(self.admission, self.format, WelcomingWire(self, self.format))
         if self.selected_subprotocol is None:
-            self.visit.refuse_protocol()
+            visit.refuse_protocol()
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Hear it. The next frame is read when what this gives is done: so is somebody slowed who is too fast."""

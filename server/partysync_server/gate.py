@@ -74,9 +74,13 @@ class Gate(tornado.web.RequestHandler):
 
     async def recognise(self) -> Principal | None:
         """Who asks; None for a stranger."""
-        shown = bearer(self.request.headers)
+        shown = self.shown()
         who = recognise(self.rooms, shown, self.house.token)
         return await self.house.introducer(shown) if who is None and shown else who
+
+    def shown(self) -> str:
+        """The token that it shows; empty if it shows none."""
+        return bearer(self.request.headers)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Without the address that was asked for: somebody may have put a token into it."""

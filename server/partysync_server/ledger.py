@@ -16,9 +16,10 @@ from __future__ import annotations
 import contextlib
 import enum
 import errno
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +37,10 @@ from partysync_widget.core.store import Store
 from .authors import Authors
 from .files import FILES, Files, Look
 from .migrating import migrate
+from .pages import Action, Pages
 from .witness import RESTORE, Damaged, Witness
+
+log = logging.getLogger("partysync.server")
 
 KEPT_VERSIONS = 20_000  # tombstones this far back are kept; an older cursor gets a snapshot
 SIGNED_ROWS = 256  # of a table in one delta, each with its own author; of more by several nobody is told
@@ -79,6 +83,7 @@ class Asked(NamedTuple):
     role: str
     sight: Sight
     refusal: MutationRejected | None  # it is not run, and this is why
+    action: Action | None  # as which it came in the ancestor's dialect, if it did
 
 
 class TurnLost(StorageFailed):
@@ -142,6 +147,7 @@ class Ledger:
                     self._connection.close()
                 raise
         self._closed = False
+        self._before = self.version  # that the open turn has begun with
         self.rejected = 0  # mutations, since it was opened
         self._authors = Authors()
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
@@ -194,6 +200,8 @@ class Ledger:
         self.store.set_meta("openings", (self.store.meta("openings") or 0) + 1)
         if behind:  # after the epoch has begun: the version that it takes is of this epoch, and of no other (R10)
             self._migrate(party, made_by)
+        self.pages = Pages(self.store)
+        self.pages.opened(self.store.version)
         self.store.execute("COMMIT")
         self.store.execute("PRAGMA foreign_keys=ON")
         self.version: int = self.store.version
@@ -265,6 +273,7 @@ class Ledger:
     def begin(self) -> None:
         with storage("beginning a turn"):
             self.store.execute("BEGIN IMMEDIATE")
+        self._before = self.version
 
     def decide(
         self,
@@ -276,11 +285,15 @@ class Ledger:
         role: str = "owner",
         sight: Sight = EVERYTHING,
         refusal: MutationRejected | None = None,
+        action: Action | None = None,
     ) -> Verdict:
         """Run one mutation and give it the next version, accepted or rejected (R1, R6).
 
-        With ``refusal`` it is not run. Raises TurnLost; then nothing of the turn is decided.
+        With ``refusal`` it is not run. An ``action`` is known by its own id, and is no duplicate of anything else (R5).
+        Raises TurnLost; then nothing of the turn is decided.
         """
+        if action is not None and self.pages.outcome(action.page, action.id) is not None:
+            return Verdict.DUPLICATE
         last = self._last.get(client)
         if last is None:
             last = self.last_mid(client)
@@ -289,7 +302,7 @@ class Ledger:
         if mutation.mid > last + 1:
             return Verdict.GAP
         version = self.version + 1
-        asked = Asked(version, client, mutation, user, role, sight, refusal)
+        asked = Asked(version, client, mutation, user, role, sight, refusal, action)
         try:
             if self._wary:
                 self._wary -= 1
@@ -331,6 +344,7 @@ class Ledger:
         else:
             self.store.version = asked.version
             self.store.write(straight)
+        self._note(asked)
 
     def _end_run(self) -> None:
         if not self._run:
@@ -357,11 +371,15 @@ class Ledger:
         self.store.savepoint("mutation")
         try:
             self._execute(asked, check=True)
+            self._note(asked)
         except MutationRejected as error:
             self._check_turn(asked, error)
             self.store.undo("mutation")
             self.store.version = asked.version
-            self._keep(asked, m.Result(asked.client, asked.mutation.mid, None, error.code, _message(error)))
+            if asked.action is None:
+                self._keep(asked, m.Result(asked.client, asked.mutation.mid, None, error.code, _message(error)))
+            else:
+                self.pages.rejected(asked.action, asked.version, _message(error))
             self.rejected += 1
         self.store.release("mutation")
 
@@ -386,8 +404,14 @@ class Ledger:
         )
         if not self.store.in_transaction:  # SQL of the party's own has ended it, and what came before with it
             raise StorageFailed(f"The transaction was gone after {mutation.name}.")
-        if value is not None:
+        if value is not None and asked.action is None:
             self._keep(asked, m.Result(asked.client, mutation.mid, value))
+
+    def _note(self, asked: Asked) -> None:
+        """An action has run. Raises MutationRejected if there is no such channel as it names."""
+        if asked.action is not None:
+            look_up(self.store, asked.action.channel, asked.sight)
+            self.pages.accepted(asked.action, asked.version)
 
     def _keep(self, asked: Asked, result: m.Result) -> None:
         self.store.execute(
@@ -399,6 +423,8 @@ class Ledger:
         """The last statements of a turn: how far each client is, in the transaction with what it did (R5)."""
         with storage("ending a turn"):
             self._end_run()
+            if self.version > self._before:
+                self.pages.ended(self.version)
             self.store.connection.executemany(
                 "INSERT INTO _partysync_clients (id, owner, last_mid, version) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET last_mid = excluded.last_mid, version = excluded.version",
@@ -418,6 +444,42 @@ class Ledger:
             self.check_place()
         self._witness.tell(self.version)
 
+    def aside(self, work: Callable[[], None]) -> None:
+        """Write something of ours that is no decision, durably, between two turns."""
+        self.begin()
+        try:
+            work()
+            self.commit()
+        except BaseException:
+            if self.store.in_transaction:
+                self.store.rollback()
+            raise
+
+    def purge(self) -> None:
+        """Let go of rows whose time is over that were deleted and kept. A decision of the room itself (R1). In a turn.
+
+        It takes a version, for with those rows others may go that everybody sees.
+        """
+        with storage("letting go of deleted rows"):
+            self._end_run()
+            self.store.savepoint("purge")
+            try:
+                self.store.version = self.version + 1
+                if self.store.purge(self.store.party.keep_deleted):
+                    self.version += 1
+                    self._authors.add(self.version, "")
+                else:
+                    self.store.version = self.version
+            except apsw.ConstraintError as error:  # a row that others still name; the rest waits for it
+                log.warning("room %s: rows that are deleted cannot be let go of: %s", self.path.name, error)
+                self.store.undo("purge")
+            self.store.release("purge")
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it has a table whose deleted rows are kept."""
+        return any(entry.keeps for entry in self.store.tables.values())
+
     def forget_results(self, client: str, mid: int) -> None:
         """The client has seen its results up to ``mid``. Part of a turn."""
         self._end_run()
@@ -432,6 +494,7 @@ class Ledger:
         for entry in self.store.tables.values():
             self.store.execute("DELETE FROM _partysync_rows WHERE tbl = ? AND version <= ?", (entry.key, horizon))
         self.store.set_meta("horizon", horizon)
+        self.pages.forget(horizon)
         self.horizon = horizon
 
     def needs_compaction(self, keep: int = KEPT_VERSIONS) -> bool:
@@ -549,6 +612,14 @@ class Ledger:
             self._witness.fold(self._connection)
         if file == was:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)  # and SQLite removes the empty log
+
+
+def look_up(store: Store, channel: str, sight: Sight) -> None:
+    """Raise MutationRejected unless there is such a table, and it may be seen (R13)."""
+    shown = [name for name in store.tables if not sight.hides(name)]
+    if channel not in shown:
+        known = ", ".join(shown) or "none yet"
+        raise MutationRejected("unknown-table", f"There is no channel {channel!r:.100} in this room. It has: {known}.")
 
 
 def _written(name: str, result: m.Result) -> str:

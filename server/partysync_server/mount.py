@@ -28,15 +28,19 @@ from .principal import OPERATOR, Principal
 from .refusal import Refused, explain
 from .visit import (
     Admission,
+    PageVisit,
     Visit,
     admit,
     bearer,
     check_link,
     check_upgrade,
     choose,
+    connection_id,
     hold_little,
     is_there,
+    page_token,
     recognise,
+    speaks_the_dialect,
 )
 from .wire import SocketWire
 
@@ -54,12 +58,21 @@ class Gate(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's is a coroutine as well
         serving = self.hosting.serving
-        shown = bearer(self.request.headers)
+        said = bearer(self.request.headers)
+        shown = said or self.token_in_address()
         who = recognise(serving.rooms, shown, serving.token) if serving is not None and shown else None
-        self.ours = who is not None
+        self.ours = who is not None and bool(said)
+        if who is not None and not said:  # a page; the header none can send
+            self.current_user = None  # of Jupyter's, whose checks ask for one
+            if not (self.check_host() and self.check_origin()):
+                raise Refused(403, "origin", "This page is not Jupyter's own, so its rooms are closed to it.")
         self.who = who or await self._as_jupyter_does()
         if not (self.for_all or self.who.operator):
             raise Refused(403, "role", "This is for whoever may run code on this Jupyter Server.")
+
+    def token_in_address(self) -> str:
+        """Of ours: Jupyter's own is its own to look for."""
+        return ""
 
     async def _as_jupyter_does(self) -> Principal:
         try:
@@ -111,13 +124,16 @@ class MountedRoom(Gate):
     format: Format = "json"
     for_all = True
     admission: Admission | None = None
-    visit: Visit | None = None
+    visit: Visit | PageVisit | None = None
+    page: PageVisit | None = None  # in place of a visit, if it speaks the ancestor's dialect
     gone = False
 
     async def prepare(self) -> None:  # type: ignore[override]  # Jupyter's is a coroutine as well
         await super().prepare()
         serving, (party, room) = self.hosting.serving, self.path_args
         if serving is not None:
+            if speaks_the_dialect(self.request.headers):
+                self.path_args[0] = party = serving.rooms.parties.called(party)
             await self.hosting.call(lambda: check_link(serving.rooms, self.who, party, room))
 
     async def get(self, party: str, room: str) -> None:
@@ -129,8 +145,14 @@ class MountedRoom(Gate):
         # Only by a token, which no other page can have a browser send, is the server made to import a party.
         meant = self.ours or self.token_authenticated or not self.identity_provider.auth_enabled
         hint = self.request.headers.get("X-PartySync-Party", "") if meant else ""
-        self.admission = await self.hosting.call(lambda: admit(rooms, self.who, party, room, hint))
+        self.admission = admission = await self.hosting.call(lambda: admit(rooms, self.who, party, room, hint))
+        if speaks_the_dialect(self.request.headers):
+            self.page = page = PageVisit(admission, connection_id(self.request))
+            await self.hosting.call(page.prepare)
         await WebSocketHandler.get(self, party, room)
+
+    def token_in_address(self) -> str:
+        return page_token(self.request)
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         chosen, self.format = choose(subprotocols)
@@ -139,12 +161,15 @@ class MountedRoom(Gate):
     async def open(self, *args: str, **kwargs: str) -> None:  # noqa: ARG002  # Tornado's; it awaits this
         self.set_nodelay(True)
         hold_little(self)
-        admission, wire = self.admission, MountedWire(self, self.format)
+        admission, page, wire = self.admission, self.page, MountedWire(self, self.format)
         if admission is None:
             raise RuntimeError("A socket opens only after get() has found its room.")
         chosen = self.selected_subprotocol is not None
 
-        async def enter() -> Visit:
+        async def enter() -> Visit | PageVisit:
+            if page is not None:
+                page.enter(wire)
+                return page
             visit = Visit(admission, self.format, wire)
             if not chosen:
                 visit.refuse_protocol()

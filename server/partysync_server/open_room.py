@@ -42,6 +42,7 @@ CLOSED = "The room was closed meanwhile. Try again."
 GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
 MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
 PEER_SECONDS = 0.0001  # for each in the room, between two tellings of who is there: to tell it takes a tenth of that
+PURGE_SECONDS = 600.0  # between two looks for rows that are deleted and have had their time
 WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ class OpenRoom:
         self._deciding = False  # the ledger is a worker's
         self._stirred = False  # ephemera are about to be told
         self._closing = False
+        self._purge_at = 0.0  # when rows that are deleted and kept may have had their time
         self._peers_at = 0.0  # when who is there may be told again, by the loop's clock
         self._peers_later: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
@@ -192,6 +194,20 @@ class OpenRoom:
         self._work.set()
         result: T = await done
         return result
+
+    def aside(self, session: Session, work: Callable[[Ledger], None]) -> None:
+        """The same, for a session that does not wait for it, and ends if it fails."""
+        self._later(self._aside(session, work))
+
+    async def _aside(self, session: Session, work: Callable[[Ledger], None]) -> None:
+        try:
+            await self.between(work)
+        except StorageFailed as error:
+            session.end(m.Error("storage", str(error), "backoff"))
+        except Exception:
+            log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
+            session.end(m.Error("storage", MISTAKE, "backoff"))
+        self.wake()
 
     # --- driving --------------------------------------------------------------------------------------------------
 
@@ -327,6 +343,15 @@ class OpenRoom:
                 self.room.ledger.check_place()
             except Moved as error:
                 self.stop(error)
+        self._purge_in_time()
+
+    def _purge_in_time(self) -> None:
+        """The alarm of a room whose deleted rows are kept: once after it is opened, and from then on now and then."""
+        now = time.monotonic()
+        if now >= self._purge_at and not self.broken and self.room.ledger.keeps:
+            self._purge_at = now + min(PURGE_SECONDS, max(1.0, self.room.party.keep_deleted))
+            self.room.purging = True
+            self._work.set()
 
     def stop(self, error: StorageFailed) -> None:
         """The file is not to be gone on with: tell everybody. It is looked at when the room is opened again."""

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from partysync_widget.core.errors import PartySyncError
-from partysync_widget.core.party import Main, Party
+from partysync_widget.core.party import Main, Party, kebab
 
 
 class Parties:
@@ -51,6 +51,10 @@ class Parties:
                 sys.path.append(folder)
             self.load(path)
         return self._found.get(name)
+
+    def called(self, name: str) -> str:
+        """The name of the party that the ancestor's clients mean: they may say ``TodoList`` for ``todo-list``."""
+        return kebab(name) if name not in self._found and kebab(name) in self._found else name
 
     def names(self) -> list[str]:
         return sorted(self._found)

@@ -12,8 +12,9 @@ last sent. Between ``turn`` and ``published`` nothing undecided gets out (R9).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, encode
@@ -23,6 +24,7 @@ from partysync_widget.core.sight import Sight
 
 from .ephemera import Ephemera
 from .ledger import Ledger, TurnLost, Verdict
+from .pages import Action
 from .parts import PART_BYTES, in_parts
 from .session import Session
 from .snapshot import Reading, Snapshot
@@ -42,6 +44,7 @@ class Queued:
     client: str
     mutation: m.Mutation
     size: int  # its part of the bytes of its frame
+    action: Action | None = None  # as which it came in the ancestor's dialect; then it is numbered when it is decided
 
 
 class Room:
@@ -61,11 +64,14 @@ class Room:
         self._turn: list[Queued] = []
         self._stopped: dict[tuple[str, int], MutationRejected] = {}  # mutations that took their turn along
         self.running = False  # a mutator runs, the one of the last in the turn
+        self.purging = False  # the next turn lets go of rows that are deleted and kept
         self._seen: deque[Session] = deque()  # whose results may be forgotten, up to what they have seen
         self._arrived = 0  # mutations ever queued
         self._decided = 0  # of those, decided and durable
         self._bytes_arrived = 0  # counted on the side that receives
         self._bytes_taken = 0  # counted on the side that decides
+        self.shown = ledger.version  # up to which all may be told
+        self.said: dict[Hashable, Any] = {}  # in other tongues, of that version, so that it is worked out once for all
         self._deltas: dict[tuple[int, Format, str, str], list[bytes]] = {}
         self._snapshots: dict[tuple[Format, str], Snapshot] = {}
 
@@ -73,6 +79,9 @@ class Room:
 
     def join(self, session: Session) -> None:
         self.sessions[session] = None
+        if session.tongue is not None:  # it says no hello
+            self.by_client[session.client] = session
+            self.told.peer(session.client, session.peer, new=True)
 
     def leave(self, session: Session) -> None:
         """The connection is gone; what it pushed is still decided, what it showed of itself is not (R11)."""
@@ -111,6 +120,15 @@ class Room:
             case m.Draft():
                 self.told.draft(session, frame)
 
+    def act(self, session: Session, action: Action, name: str, args: dict[str, Any], size: int) -> bool:
+        """Take a call that came in another tongue; False if more waits than the room can hold."""
+        if len(self._queue) >= QUEUED_MUTATIONS:
+            return False
+        self._queue.append(Queued(session, session.client, m.Mutation(0, name, args), size, action))
+        self._arrived += 1
+        self._bytes_arrived += size
+        return True
+
     def _has_seen(self, session: Session, mid: int) -> None:
         """Its results up to ``mid`` may go, in the next turn. One line per session, however often it says so."""
         session.seen = max(mid, session.seen)
@@ -137,7 +155,7 @@ class Room:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to decide."""
-        return bool(self._queue)
+        return bool(self._queue) or self.purging
 
     @property
     def queued(self) -> int:
@@ -167,6 +185,9 @@ class Room:
             if time_is_up():
                 break
         self.running = False
+        if self.purging:
+            self.purging = False
+            self.ledger.purge()
         while self._seen:
             session = self._seen.popleft()
             session.seen_queued = False
@@ -177,6 +198,8 @@ class Room:
 
     def _decide(self, queued: Queued) -> Verdict:
         session = queued.session  # its role is asked for now: it may have been taken back since the push came
+        if queued.action is not None:
+            queued.mutation.mid = self.ledger.last_mid(queued.client) + 1
         try:
             return self.ledger.decide(
                 queued.client,
@@ -186,6 +209,7 @@ class Room:
                 role=session.role,
                 sight=session.sight,
                 refusal=self._stopped.get((queued.client, queued.mutation.mid)) if self._stopped else None,
+                action=queued.action,
             )
         except TurnLost as lost:
             self._stopped[lost.mutation] = lost.refusal
@@ -210,6 +234,8 @@ class Room:
                 self._stopped.pop((queued.client, queued.mutation.mid), None)
         self._turn.clear()
         self._deltas.clear()
+        self.said.clear()
+        self.shown = self.ledger.version
 
     def recover(self, ledger: Ledger) -> None:
         """After a failed commit: the file was opened again and says what happened (R9).
@@ -222,6 +248,7 @@ class Room:
         self._bytes_taken -= sum(queued.size for queued in self._turn)
         self._turn.clear()
         self._deltas.clear()
+        self.said.clear()
         self._snapshots.clear()
         for client in self.by_client:
             self.told.decided(client, ledger.last_mid(client))
@@ -234,7 +261,8 @@ class Room:
     def owes(self, session: Session) -> bool:
         """Whether there may be ``frames`` for it. Cheap: it is asked of everybody, at every turn."""
         return (
-            session.cursor < self.ledger.version
+            session.tongue is not None
+            or session.cursor < self.ledger.version
             or bool(session.untold or session.barriers or session.answers or session.pong)
             or bool(session.peers and self.told.peers_due)
             or not (session.hello is None and session.reading is None and session.ended is None)
@@ -242,6 +270,8 @@ class Room:
 
     def frames(self, session: Session) -> list[bytes]:
         """What this session is to be sent next, in order; empty if it is owed nothing."""
+        if session.tongue is not None:
+            return session.tongue.frames(self)
         out: list[bytes] = []
         if session.ended is None and session.hello is not None:
             out += self._welcome(session, session.hello)
@@ -266,7 +296,7 @@ class Room:
 
     def ephemera(self, session: Session) -> list[bytes]:
         """Of that, what is no data (R11). It asks no ledger, and may be called beside a turn."""
-        return self.told.frames(session)
+        return self.told.frames(session) if session.tongue is None else []
 
     def _answers(self, session: Session) -> list[bytes]:
         out = []

@@ -8,7 +8,7 @@ a day (R12).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format
@@ -17,6 +17,13 @@ from partysync_widget.core.sight import EVERYTHING, Sight
 
 from .principal import Principal
 from .snapshot import Reading
+
+
+class Tongue(Protocol):
+    """Another language than that of the frames, in which a session hears of a room."""
+
+    def frames(self, room: Any) -> list[bytes]:
+        """What it is to be sent next. Not to be called beside a turn."""
 
 
 @dataclass(eq=False)
@@ -34,6 +41,7 @@ class Session:
     line: int = 0  # which of its connections this is
     seen: int = 0  # the results of its client may be forgotten up to here
     seen_queued: bool = False
+    tongue: Tongue | None = None  # None: the frames
     hello: m.Hello | None = None  # received, and not yet answered
     live: bool = False  # welcomed; its cursor counts
     cursor: int = 0  # the version that was last sent

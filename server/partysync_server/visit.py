@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from partysync_widget.core.errors import PartySyncError, ProtocolError, SchemaMi
 from partysync_widget.core.party import Party
 
 from .access import Standing
+from .dialect import COMING_BACK, Page
 from .open_room import OpenRoom, Wire
 from .principal import OPERATOR, Principal
 from .refusal import Refused
@@ -32,6 +34,7 @@ from .session import Session
 
 PING_SECONDS = 20.0  # between pings; a peer that answers none for as long is gone
 MAX_ROOM_NAME = 200
+MAX_ARGUMENT = 1_000  # bytes of what is in the address of a socket
 UNSENT_BYTES = 1 << 17  # of one session that the system keeps, at most
 
 
@@ -47,10 +50,33 @@ def choose(subprotocols: list[str]) -> tuple[str | None, Format]:
     return chosen, SUBPROTOCOLS[chosen] if chosen else "json"
 
 
+def speaks_the_dialect(headers: tornado.httputil.HTTPHeaders) -> bool:
+    """Whether this is the ancestor's client, or a page's: it offers no sub-protocol at all."""
+    return "Sec-WebSocket-Protocol" not in headers
+
+
 def bearer(headers: tornado.httputil.HTTPHeaders) -> str:
     """The token that a request shows; empty if it shows none."""
     scheme, _, given = headers.get("Authorization", "").partition(" ")
     return given.strip() if scheme.lower() == "bearer" else ""
+
+
+def page_token(request: tornado.httputil.HTTPServerRequest) -> str:
+    """The same in the address, where alone a page can put it: browsers let it set no header of a WebSocket.
+
+    It counts for no other request, and is in no log of ours.
+    """
+    return _argument(request, "token") if speaks_the_dialect(request.headers) else ""
+
+
+def connection_id(request: tornado.httputil.HTTPServerRequest) -> str:
+    """What the ancestor's client calls its connection, whenever that is opened again; empty if it says nothing."""
+    return _argument(request, "_pk")
+
+
+def _argument(request: tornado.httputil.HTTPServerRequest, name: str) -> str:
+    values = request.query_arguments.get(name, [b""])
+    return values[-1].decode(errors="replace") if len(values[-1]) <= MAX_ARGUMENT else ""
 
 
 def recognise(rooms: Rooms, shown: str, secret: str) -> Principal | None:
@@ -165,7 +191,7 @@ class Visit:
         self._place.join(self._session, wire)
 
     def refuse_protocol(self) -> None:
-        """It offered none that we speak."""
+        """It offered some, and none that we speak."""
         text = f"Offer one of the sub-protocols {', '.join(SUBPROTOCOLS)}."
         self._end(m.Error("protocol", text, "never"))
 
@@ -193,3 +219,56 @@ class Visit:
     def _end(self, why: m.Error) -> None:
         self._session.end(why)
         self._place.wake()
+
+
+class PageVisit:
+    """The same of a page that speaks the ancestor's dialect: ``prepare``, and when the socket is open ``enter``."""
+
+    def __init__(self, admission: Admission, connection: str) -> None:
+        """``connection`` is the id that it gives itself, empty if it gives none."""
+        self._place, standing = admission.place, admission.standing
+        self._session = Session(
+            admission.who,
+            "json",
+            standing.role,
+            sight=self._place.room.party.sight(standing.role),
+            until=standing.until,
+            share=standing.share,
+            client=f"page-{secrets.token_hex(8)}",
+        )
+        self._session.peer = m.Peer(self._session.called("a web page"), role=standing.role)
+        self._page = Page(self._place, self._session, connection)
+        self._session.tongue = self._page
+
+    async def prepare(self) -> None:
+        """Find out what it has missed, if it was here before. Raises Refused."""
+        try:
+            await self._place.between(self._page.arrive)
+        except StorageFailed as error:
+            raise Refused(503, "storage", str(error)) from error
+
+    def enter(self, wire: Wire) -> None:
+        self._page.joined()
+        self._place.join(self._session, wire)
+        self._place.wake()
+        IOLoop.current().call_later(COMING_BACK, self._release)
+
+    def _release(self) -> None:
+        self._page.release()
+        self._place.wake()
+
+    def hear(self, message: str | bytes) -> None:
+        self._page.hear(message)
+        self._place.wake()
+
+    @property
+    def crowded(self) -> bool:
+        """As of a visit."""
+        return self._place.crowded and self._session.ended is None
+
+    async def eased(self, seconds: float) -> None:
+        """As of a visit."""
+        await self._place.eased(seconds)
+
+    def leave(self) -> None:
+        self._place.leave(self._session)

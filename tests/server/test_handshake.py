@@ -115,7 +115,7 @@ def test_a_room_is_for_web_sockets(server, how):
     assert server.files() == files
 
 
-@pytest.mark.parametrize("subprotocol", [None, "soap", "partysync.v9+json", "partysync"])
+@pytest.mark.parametrize("subprotocol", ["soap", "partysync.v9+json", "partysync"])
 def test_without_our_sub_protocol_one_is_told_which(server, subprotocol):
     """S5, E7."""
     with Stranger(server, ROOM, subprotocol=subprotocol) as stranger:
@@ -129,6 +129,17 @@ def test_without_our_sub_protocol_one_is_told_which(server, subprotocol):
             "retry": "never",
         }
     ]
+
+
+def test_who_offers_no_sub_protocol_at_all_speaks_the_dialect(server):
+    """S5. Nothing is said until something is asked, and then in other words."""
+    with Stranger(server, ROOM, subprotocol=None) as stranger:
+        assert "sec-websocket-protocol" not in stranger.headers
+        assert stranger.frame(hello()).hear() == {
+            "type": "error",
+            "rpc": True,
+            "error": ["An action names its channel; that and its id have 256 characters at most."],
+        }
 
 
 @pytest.mark.parametrize(

@@ -459,6 +459,39 @@ def test_a_link_opens_its_room_at_the_mount_and_nothing_else(jupyter, wait_until
             assert refused(guest, jupyter, errors={"token"}), (guest.status, guest.body)
 
 
+@pytest.mark.parametrize("jupyter", ["token"], indirect=True)
+def test_a_page_speaks_the_ancestors_dialect_at_the_mount_if_it_is_jupyters_own(jupyter):
+    """R13, S3, S5. With a link's token in its address, or as Jupyter lets it in; from elsewhere with neither."""
+    said = jupyter.said()
+    with ps.connect("wall", url=said["url"], token=said["token"]) as room:
+        room.table("todos", text=str).insert(id="t1", text="x").result(8)
+        link = room.share("editor")
+    own, foreign = {"Origin": "http://127.0.0.1:{port}"}, {"Origin": "http://evil.example"}
+    path = f"{MOUNT}/parties/Main/wall?token={link.token}"
+    for address, headers in [
+        (path, own),
+        (path, {}),
+        (f"{MOUNT}/parties/main/wall?token={JUPYTER_TOKEN}", own),
+        (f"{MOUNT}/parties/main/wall", {"Authorization": f"Bearer {link.token}"}),
+    ]:
+        with knock(jupyter, address, headers, subprotocol=None) as page:
+            assert page.status == 101, (address, page.body)
+            page.frame('{"channel": "todos", "sync": true, "from": null}')
+            assert page.hear()["payload"][0][:2] == ["t1", "x"]
+
+    for address, headers, how in [
+        (path, foreign, {"subprotocol": None}),
+        (path, {"Host": "evil.example"}, {"subprotocol": None}),
+        (path, own, {}),
+        (path.replace("wall", "another"), own, {"subprotocol": None}),
+        (path.replace(link.token, "wrong"), own, {"subprotocol": None}),
+        (f"{MOUNT}/health?token={link.token}", own, {"subprotocol": None, "upgrade": False}),
+    ]:
+        with knock(jupyter, address, headers, **how) as page:
+            assert refused(page, jupyter, errors={"origin", "token", "role"}), (address, headers, page.body)
+    assert link.token not in jupyter.log
+
+
 def test_jupyters_authorizer_decides_who_may_write(user):
     """And kernels, who have the secret, are none of its business: they run as the user anyway."""
     (user.folder / "denying.py").write_text(
