@@ -71,9 +71,12 @@ def _work(
         except BaseException as raised:  # noqa: BLE001  # it is raised where it is waited for
             error = raised
         loop = home()
-        if loop is None or loop.is_closed():
+        if loop is None:
             return
-        loop.call_soon_threadsafe(finish, done, result, error)
+        try:
+            loop.call_soon_threadsafe(finish, done, result, error)
+        except RuntimeError:  # it was closed while the piece ran
+            return
         del piece, function, done, result, error, loop  # nothing is kept alive by a thread that waits
 
 

@@ -70,6 +70,9 @@ class Crowd:
         numbers = range(seed * 100 + 1, seed * 100 + 1 + processes)
         self.clients = [Client(server, folder, number, self.share, program=program) for number in numbers]
         self.gone: list[Client] = []
+
+    def until_all_are_here(self) -> None:
+        """Until everybody has had an answer."""
         self.wait_until(lambda: all(client.look() for client in self.clients), SECONDS, "everybody's first answer")
 
     @property
@@ -130,6 +133,7 @@ def crowd(server, folder: Path, transactions: int, seed: int, wait_until, **how)
     folder.mkdir(parents=True, exist_ok=True)
     come = Crowd(server, folder, transactions, seed, wait_until, **how)
     try:
+        come.until_all_are_here()
         yield come
     finally:
         come.end()

@@ -78,3 +78,18 @@ def test_one_after_the_other_needs_one_thread(wait_until):
         return names()
 
     assert len(asyncio.run(story())) == 1
+
+
+def test_a_piece_that_outlives_its_loop_is_nobodys_error(monkeypatch, wait_until):
+    went_wrong, go = [], threading.Event()
+    monkeypatch.setattr(threading, "excepthook", went_wrong.append)
+
+    async def story():
+        waiting = asyncio.ensure_future(on_worker(go.wait))
+        await asyncio.sleep(0)
+        waiting.cancel()
+
+    asyncio.run(story())
+    go.set()
+    wait_until(lambda: not names(), what="the end of the thread")
+    assert not went_wrong
