@@ -52,7 +52,9 @@ RUN = 64  # mutations at most that share a savepoint
 MOST_PATTERN = 1_000  # bytes of a LIKE or GLOB: it is held against a text at a stroke, and no clock is asked meanwhile
 MOST_RESULT = 1 << 20  # bytes of what a mutator returned: everybody is sent it
 MOST_MESSAGE = 2_000  # characters of why one was rejected
-CHECKPOINT_PAGES = 1_000  # of 4 KiB in the log, before it is folded into the file
+CHECKPOINT_PAGES = 1_000  # in the log, before it is folded into the file when nobody waits
+MOST_PAGES = 4_000  # in the log, before that is done though somebody waits
+LOG_BYTES = MOST_PAGES * 4_120  # of an emptied log that are kept to be written over
 
 
 GONE = (
@@ -133,6 +135,7 @@ class Ledger:
         self.epoch = epoch
         self._files = files
         self._log = path.with_name(f"{path.name}-wal")
+        self._log_pages = 0
         with storage("opening"):
             if new := files.look(path) is None:
                 self._may_be_new(make=make)
@@ -172,7 +175,8 @@ class Ledger:
             self._connection.execute("PRAGMA journal_mode=WAL")
         except apsw.BusyError:
             raise StorageFailed(f"Another process has the room's file {self.path.name} open.") from None
-        self._connection.wal_autocheckpoint(0)
+        self._connection.set_wal_hook(self._logged)  # in the place of SQLite's own, which folds the log inside COMMIT
+        self._connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
         fresh = new or empty
         if not fresh:
             self._witness.renew_log()
@@ -500,18 +504,20 @@ class Ledger:
     def needs_compaction(self, keep: int = KEPT_VERSIONS) -> bool:
         return self.version - self.horizon > 2 * keep
 
-    def needs_checkpoint(self) -> bool:
-        return self._log_pages() > CHECKPOINT_PAGES
+    def needs_checkpoint(self, *, waited_for: bool) -> bool:
+        """Whether the log has grown so long that it is to be folded; while somebody waits, it may grow longer."""
+        return self._log_pages > (MOST_PAGES if waited_for else CHECKPOINT_PAGES)
 
-    def _log_pages(self) -> int:
-        found = self._files.look(self._log)
-        return found[2] // 4096 if found else 0  # there is no log yet
+    def _logged(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     def checkpoint(self) -> None:
         """Fold the log into the file. Waits for the disk; run it off the event loop, between turns."""
         with storage("folding the log into it"):
             self.check_place()
-            self._witness.fold(self._connection)
+            self._witness.fold(self._connection, go_on=True)
+            self._log_pages = 0
             self._place = self._look()
 
     def check(self) -> None:

@@ -237,10 +237,13 @@ class OpenRoom:
                 break
             self._work.clear()
             if self.room.waiting:
-                await self._turn_or_break()
+                await self._or_break(self._turn)
             self._pump_all()  # once a turn, also for whoever has just come: to ask all sessions is not free
             if self._errands and not self._closing:
                 await self._run_errand(*self._errands.popleft())
+                self._pump_all()
+            if not self.room.waiting and self.room.ledger.needs_checkpoint(waited_for=False):
+                await self._or_break(self._fold)  # between two edits; the next may come meanwhile, most do not
                 self._pump_all()
             if self.room.waiting or self._closing or self._errands:
                 self._work.set()
@@ -261,12 +264,12 @@ class OpenRoom:
         finally:
             self._deciding = False
 
-    async def _turn_or_break(self) -> None:
-        """One turn. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
+    async def _or_break(self, step: Callable[[], Awaitable[None]]) -> None:
+        """One step. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
         reason, failed = "", 0
         while failed < 2:
             try:
-                await self._turn()
+                await step()
             except Moved as error:  # what is there now goes on from something else: no epoch spans both (R10)
                 self.stop(error)
                 return
@@ -319,11 +322,18 @@ class OpenRoom:
 
     def _decide(self) -> None:
         """In a worker thread."""
-        if self.room.ledger.needs_checkpoint():
+        if self.room.ledger.needs_checkpoint(waited_for=True):
             self.room.ledger.checkpoint()
         end = time.perf_counter() + TURN_SECONDS
         self.room.turn(lambda: time.perf_counter() > end)
         self.room.commit()
+
+    async def _fold(self) -> None:
+        self._deciding = True
+        try:
+            await on_worker(self.room.ledger.checkpoint)
+        finally:
+            self._deciding = False
 
     async def _recover(self) -> None:
         self._deciding = True

@@ -250,8 +250,12 @@ class Witness:
 
     # --- folding --------------------------------------------------------------------------------------------------
 
-    def fold(self, connection: apsw.Connection) -> None:
-        """Write the log's pages into the file, bring the sums up to date, empty the log: in this order."""
+    def fold(self, connection: apsw.Connection, *, go_on: bool = False) -> None:
+        """Write the log's pages into the file, bring the sums up to date, empty the log: in this order.
+
+        ``go_on``: its bytes stay, to be written over from the beginning. A commit that makes a file longer waits half
+        as long again for the disk. Until then they are read as the log that they were, and say what the file says.
+        """
         whole, done = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         size = int(connection.pragma("page_size"))
         if whole > 0 or self.sums is None:
@@ -266,7 +270,7 @@ class Witness:
                 self._overlay(self.sums, content, whole)  # SQLite's own handle: the name may be another log's by now
             del self.sums[pages:]
             self._write(self.sums)
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART if go_on else apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def _overlay(self, sums: array[int], content: bytes, whole: int) -> None:
         view = memoryview(content)

@@ -75,9 +75,9 @@ def test_a_log_that_is_trusted_after_a_failed_sync_is_found(monkeypatch):
     """
     fold = Witness.fold
 
-    def not_at_the_opening(witness, connection):
+    def not_at_the_opening(witness, connection, **how):
         if hasattr(witness, "opened") or witness.sums is None:
-            fold(witness, connection)
+            fold(witness, connection, **how)
         witness.opened = True
 
     monkeypatch.setattr(Witness, "fold", not_at_the_opening)
@@ -150,7 +150,7 @@ def test_a_log_that_is_emptied_before_the_witness_is_written_is_found(monkeypatc
     """After a crash between the two the witness knows an older file, and is of no use."""
     fold = Witness.fold
 
-    def too_early(witness, connection):
+    def too_early(witness, connection, **how):
         write = witness._write
 
         def late(sums):
@@ -158,7 +158,7 @@ def test_a_log_that_is_emptied_before_the_witness_is_written_is_found(monkeypatc
             write(sums)
 
         witness._write = late
-        fold(witness, connection)
+        fold(witness, connection, **how)
         del witness._write
 
     monkeypatch.setattr(Witness, "fold", too_early)

@@ -10,7 +10,7 @@ import sys
 import apsw
 import pytest
 
-from partysync_server.ledger import CHECKPOINT_PAGES, Ledger, Verdict, storage
+from partysync_server.ledger import CHECKPOINT_PAGES, LOG_BYTES, Ledger, Verdict, storage
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Main, Party
@@ -134,16 +134,16 @@ def test_what_was_not_committed_is_not_there_after_the_process_has_ended(open_le
     assert turn(again, create(2, "b")) == [DECIDED]
 
 
-def come_back(open_ledger, ledger, how):
+def come_back(open_ledger, ledger, how, *party):
     """A new process on the file: after an end in good order, or with what a killed one leaves."""
     path = ledger.path
     if how == "restart":
         ledger.close()
-        return open_ledger(path)
+        return open_ledger(path, *party)
     copy = path.with_name("killed.db")
-    for suffix in ("", "-wal"):
+    for suffix in ("", "-wal", "-witness"):
         shutil.copy(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
-    return open_ledger(copy)
+    return open_ledger(copy, *party)
 
 
 # --- what is told of it ---------------------------------------------------------------------------------------------
@@ -433,27 +433,80 @@ def log_of(ledger):
     return ledger.path.with_name(ledger.path.name + "-wal")
 
 
+def fill(ledger, mid, megabytes):
+    """A turn that makes the log so much longer."""
+    rows = [[f"{mid}-{n}", "x" * 50_000] for n in range(20 * megabytes)]
+    turn(ledger, m.Mutation(mid, "insert_rows", {"table": "t", "columns": ["id", "x"], "rows": rows}))
+
+
+def create_wide(ledger):
+    turn(ledger, m.Mutation(1, "create_table", {"name": "t", "columns": [{"name": "x", "type": "text"}]}))
+
+
 def test_the_log_is_folded_into_the_file_when_it_is_long(open_ledger, tmp_path):
     ledger = open_ledger(tmp_path / "room.db", Main)
-    turn(ledger, m.Mutation(1, "create_table", {"name": "t", "columns": [{"name": "x", "type": "text"}]}))
-    assert not ledger.needs_checkpoint()
-    rows = [[str(n), "x" * 50_000] for n in range(100)]
-    turn(ledger, m.Mutation(2, "insert_rows", {"table": "t", "columns": ["id", "x"], "rows": rows}))
+    create_wide(ledger)
+    assert not ledger.needs_checkpoint(waited_for=False)
+    fill(ledger, 2, megabytes=5)
     assert log_of(ledger).stat().st_size > CHECKPOINT_PAGES * 4096
-    assert ledger.needs_checkpoint()
+    assert ledger.needs_checkpoint(waited_for=False)
 
     ledger.checkpoint()
 
-    assert not ledger.needs_checkpoint()
-    assert log_of(ledger).stat().st_size == 0
+    assert not ledger.needs_checkpoint(waited_for=False)
     shutil.copy(ledger.path, tmp_path / "alone.db")
     assert open_ledger(tmp_path / "alone.db", Main).version == 2
+
+
+def test_while_somebody_waits_the_log_may_be_longer_but_not_for_ever(open_ledger, tmp_path):
+    ledger = open_ledger(tmp_path / "room.db", Main)
+    create_wide(ledger)
+    fill(ledger, 2, megabytes=5)
+    assert not ledger.needs_checkpoint(waited_for=True)
+
+    fill(ledger, 3, megabytes=15)
+
+    assert ledger.needs_checkpoint(waited_for=True)
+
+
+def test_a_folded_log_is_written_over_from_its_beginning(open_ledger, tmp_path):
+    """A commit that makes no file longer waits less; and what is left of a long one is given back."""
+    ledger = open_ledger(tmp_path / "room.db", Main)
+    create_wide(ledger)
+    fill(ledger, 2, megabytes=5)
+    ledger.checkpoint()
+    size = log_of(ledger).stat().st_size
+
+    fill(ledger, 3, megabytes=1)
+
+    assert log_of(ledger).stat().st_size == size
+    assert not ledger.needs_checkpoint(waited_for=False)
+    fill(ledger, 4, megabytes=30)
+    ledger.checkpoint()
+    fill(ledger, 5, megabytes=1)
+    assert log_of(ledger).stat().st_size <= LOG_BYTES
+
+
+@pytest.mark.parametrize("later", [0, 1, 5])
+def test_a_process_that_ends_after_a_fold_leaves_nothing_to_doubt(open_ledger, tmp_path, later):
+    """What is left of the log before is no damage, and undoes nothing (R9)."""
+    ledger = open_ledger(tmp_path / "room.db", Main)
+    create_wide(ledger)
+    fill(ledger, 2, megabytes=5)
+    ledger.checkpoint()
+    for mid in range(3, 3 + later):
+        fill(ledger, mid, megabytes=1)
+
+    again = come_back(open_ledger, ledger, "kill", Main)
+
+    assert again.version == 2 + later
+    assert again.store.count("t") == 100 + 20 * later
 
 
 def test_a_ledger_without_a_log_needs_no_checkpoint(ledger):
     log_of(ledger).unlink(missing_ok=True)
 
-    assert not ledger.needs_checkpoint()
+    assert not ledger.needs_checkpoint(waited_for=False)
 
 
 def test_a_log_that_was_left_is_folded_in_at_the_opening(open_ledger, ledger):

@@ -7,12 +7,14 @@ import pytest
 
 from partysync_server import open_room
 from partysync_server.access import Access
+from partysync_server.ledger import Ledger
 from partysync_server.parties import Parties
 from partysync_server.principal import OPERATOR
 from partysync_server.rooms import Rooms
 from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
+from partysync_widget.core.errors import StorageFailed
 from partysync_widget.core.party import Main
 
 SECONDS = 0.2  # for a frame to be taken
@@ -237,3 +239,53 @@ def test_whoever_is_on_the_way_in_finds_the_room_open(rooms):
         return there
 
     assert asyncio.run(story()) == 1
+
+
+def test_a_long_log_is_folded_when_nobody_waits(rooms):
+    """Nobody's edit pays for it. Before, it was the next edit's business, of whoever came with it."""
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        wire = SlowWire(0)
+        session = await enter(place, wire, "author")
+        file, size = place.room.ledger.path, 5_000_000
+        rows = [[str(n), "x" * 50_000] for n in range(size // 50_000)]
+        made = m.Mutation(1, "create_table", {"name": "t", "columns": [{"name": "x", "type": "text"}]})
+        many = m.Mutation(2, "insert_rows", {"table": "t", "columns": ["id", "x"], "rows": rows})
+        place.receive(session, m.Push(place.room.ledger.epoch, [made, many]))
+        await asyncio.wait_for(until(lambda: file.stat().st_size > size), 8)
+        await rooms.close(m.Bye("The end."))
+
+    asyncio.run(story())
+
+
+def test_a_fold_that_fails_is_a_failure_of_storage(rooms, monkeypatch):
+    """R9: the file is opened again, and asked; the room goes on."""
+    failures = 0
+    checkpoint = Ledger.checkpoint
+
+    def once(ledger):
+        nonlocal failures
+        if not failures:
+            failures += 1
+            raise StorageFailed("The room's file failed while folding the log into it.")
+        checkpoint(ledger)
+
+    monkeypatch.setattr(Ledger, "checkpoint", once)
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        wire = SlowWire(0)
+        session = await enter(place, wire, "author")
+        first = place.room.ledger
+        monkeypatch.setattr("partysync_server.ledger.CHECKPOINT_PAGES", 2)
+        place.receive(session, large(first.epoch))
+        await asyncio.wait_for(until(lambda: place.room.ledger is not first), 8)
+        place.receive(session, m.Push(first.epoch, [m.Mutation(3, "delete", {"table": "t", "id": "0"})]))
+        await asyncio.wait_for(until(lambda: place.room.ledger.version == 3), 8)
+        assert not place.broken
+        await rooms.close(m.Bye("The end."))
+
+    asyncio.run(story())
+
+    assert failures == 1
