@@ -16,7 +16,7 @@ from typing import Any
 
 import tornado.web
 import tornado.websocket
-from tornado.websocket import WebSocketProtocol13
+from tornado.websocket import WebSocketProtocol, WebSocketProtocol13
 
 from partysync_widget import __version__
 from partysync_widget.core import messages as m
@@ -25,6 +25,7 @@ from partysync_widget.core.codec import Format
 from .gate import Gate, House
 from .metrics import exposition
 from .operating import ROUTES
+from .reading import ReadingAhead
 from .refusal import Refused
 from .rooms import Rooms
 from .visit import (
@@ -100,6 +101,14 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
 
     def check_origin(self, origin: str) -> bool:
         return True  # prepare() has refused every page that was not allowed
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        made = super().get_websocket_protocol()
+        return (
+            ReadingAhead(self, mask_outgoing=False, params=made.params)
+            if isinstance(made, WebSocketProtocol13)
+            else made
+        )
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         chosen, self.format = choose(subprotocols)

@@ -79,6 +79,7 @@ class OpenRoom:
         self.public = public
         self.wires: dict[Session, Wire] = {}
         self.empty_since = time.monotonic()
+        self._left = False  # by the last who was here
         self.broken = ""  # why the room cannot go on
         self.held = 0  # by those who need it open and are no session
         self._errands: deque[Errand] = deque()
@@ -110,7 +111,7 @@ class OpenRoom:
         self.wires.pop(session, None)
         self.room.leave(session)
         if not self.wires:
-            self.empty_since = time.monotonic()
+            self.empty_since, self._left = time.monotonic(), True
         self.wake()
 
     def receive(self, session: Session, frame: m.Up, size: int = 0) -> None:
@@ -245,6 +246,10 @@ class OpenRoom:
             if not self.room.waiting and self.room.ledger.needs_checkpoint(waited_for=False):
                 await self._or_break(self._fold)  # between two edits; the next may come meanwhile, most do not
                 self._pump_all()
+            elif self._left:
+                self._left = False
+                if not self.wires:
+                    self.room.rest()
             if self.room.waiting or self._closing or self._errands:
                 self._work.set()
         for _, done in self._errands:
@@ -383,8 +388,11 @@ class OpenRoom:
         told.stirred, told.peers_due = False, now >= self._peers_at
         for session in [each for each in self.wires if each.hello is not None]:
             self._pump(session)  # first, for it changes what the others are owed
-        for session in [each for each in self.wires if self.room.owes(each)]:
-            self._pump(session)
+        for session, wire in list(self.wires.items()):
+            if not (self._deciding or session in self._writing) and self._sent_delta(session, wire):
+                continue
+            if self.room.owes(session):
+                self._pump(session)
         if told.peers_stirred and told.peers_due:
             told.peers_stirred, self._peers_at = False, now + PEER_SECONDS * len(self.wires)
         elif told.peers_stirred and self._peers_later is None:
@@ -395,6 +403,16 @@ class OpenRoom:
         """Of many who come at the same time everybody hears together: one by one it would be a frame for each pair."""
         self._peers_later = None
         self._pump_all()
+
+    def _sent_delta(self, session: Session, wire: Wire) -> bool:
+        """Send it the delta, if it is owed that and nothing else; whether it was."""
+        try:
+            frame = self.room.only_delta(session)
+        except Exception:  # noqa: BLE001  # ``_pump`` finds it as well, and ends the session
+            return False
+        if frame is not None:
+            self._send(session, wire, [frame])
+        return frame is not None
 
     def _pump(self, session: Session) -> None:
         """Send a session what it is owed, unless it is still taking the last (R12); only ephemera beside a turn."""

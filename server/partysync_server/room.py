@@ -268,6 +268,31 @@ class Room:
             or not (session.hello is None and session.reading is None and session.ended is None)
         )
 
+    def only_delta(self, session: Session) -> bytes | None:
+        """The delta, if that is all this session is owed and it is one frame: so it is with most, at most turns.
+
+        It is what ``frames`` would give, for half the time. None: ask that.
+        """
+        if (
+            not self.ledger.horizon <= session.cursor < self.ledger.version
+            or not session.live
+            or session.tongue is not None
+            or session.hello is not None
+            or session.reading is not None
+            or session.ended is not None
+            or session.peers
+            or session.untold
+            or session.barriers
+            or session.answers
+            or session.pong
+        ):
+            return None
+        frames = self._delta(session.cursor, session)
+        if len(frames) > 1:
+            return None
+        session.cursor = self.ledger.version
+        return frames[0]
+
     def frames(self, session: Session) -> list[bytes]:
         """What this session is to be sent next, in order; empty if it is owed nothing."""
         if session.tongue is not None:
@@ -438,6 +463,12 @@ class Room:
         if found is None or not found.fresh(self.ledger):
             found = self._snapshots[format, sight.name] = Snapshot(self.ledger, format, sight)
         return found
+
+    def rest(self) -> None:
+        """Nobody is here: give back the memory that can be done without."""
+        self._deltas.clear()
+        self.forget_snapshots()
+        self.ledger.rest()
 
     def forget_snapshots(self) -> None:
         """Give their memory back; whoever is in the middle of one keeps it."""

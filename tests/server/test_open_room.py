@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import apsw
 import pytest
 
 from partysync_server import open_room
@@ -289,3 +290,26 @@ def test_a_fold_that_fails_is_a_failure_of_storage(rooms, monkeypatch):
     asyncio.run(story())
 
     assert failures == 1
+
+
+def test_a_room_that_everybody_has_left_gives_memory_back(rooms):
+    """It stays open for a while, for whoever comes next."""
+
+    def held(place):
+        current, _ = place.room.ledger.store.connection.status(apsw.SQLITE_DBSTATUS_CACHE_USED)
+        return current
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        wire = SlowWire(0)
+        session = await enter(place, wire, "author")
+        place.receive(session, large(place.room.ledger.epoch))
+        await asyncio.wait_for(until(lambda: place.room.shown == 2), 8)
+        before = held(place)
+        place.leave(session)
+        await asyncio.wait_for(until(lambda: held(place) < before / 10), 8)
+        again = await enter(place, SlowWire(0), "author")
+        assert again.cursor == 2
+        await rooms.close(m.Bye("The end."))
+
+    asyncio.run(story())
