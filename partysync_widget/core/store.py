@@ -48,10 +48,10 @@ class Store:
         self._plain: bool | None = None
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        self.execute("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
-        self.execute("PRAGMA foreign_keys=ON")
-        self.execute("PRAGMA temp_store=MEMORY")
-        self.execute("PRAGMA cell_size_check=ON")  # a damaged page is said to be one; somebody may have made it
+        self.once("PRAGMA recursive_triggers=ON")  # REPLACE then fires delete triggers
+        self.once("PRAGMA foreign_keys=ON")
+        self.once("PRAGMA temp_store=MEMORY")
+        self.once("PRAGMA cell_size_check=ON")  # a damaged page is said to be one; somebody may have made it
 
     @classmethod
     def memory(cls, party: type[Party]) -> Store:
@@ -65,7 +65,7 @@ class Store:
     def create(self) -> None:
         """Our own tables and the party's, in a database that has none."""
         ddl.check_schema(self.party.schema)
-        self.execute(files(__package__).joinpath("store.sql").read_text())
+        self.once(files(__package__).joinpath("store.sql").read_text())
         try:
             self._guard.build(self.party.schema)
         except MutationRejected as error:
@@ -89,7 +89,7 @@ class Store:
                 raise MutationRejected(
                     "table-exists", f"There is a table {name!r} already, with the columns {has}. Choose another name."
                 )
-        self.execute(ddl.create_table_sql(spec))
+        self.once(ddl.create_table_sql(spec))
         self._register(spec)
 
     def add_column(self, table: str, column: Column) -> None:
@@ -102,7 +102,7 @@ class Store:
             raise MutationRejected(
                 "missing-value", f"{table} has rows, so the required column {column.name!r} needs a default."
             )
-        self.execute(f"ALTER TABLE {ddl.quote(table)} ADD COLUMN {ddl.column_sql(column)}")
+        self.once(f"ALTER TABLE {ddl.quote(table)} ADD COLUMN {ddl.column_sql(column)}")
         self._save(TableSpec(name=table, columns=(*entry.spec.columns, column)))
         if column.default is not None:  # every row has changed, though no trigger fires for it
             self.execute(
@@ -117,12 +117,12 @@ class Store:
         for spec in specs:
             entry = self.tables.get(spec.name)
             if entry is None:
-                self.execute(ddl.create_table_sql(spec))
+                self.once(ddl.create_table_sql(spec))
                 self._register(spec)
             elif entry.spec != spec:
                 for column in spec.columns:
                     if column not in entry.spec.columns:
-                        self.execute(f"ALTER TABLE {ddl.quote(spec.name)} ADD COLUMN {ddl.column_sql(column)}")
+                        self.once(f"ALTER TABLE {ddl.quote(spec.name)} ADD COLUMN {ddl.column_sql(column)}")
                 self._save(spec)
 
     def build(self, script: str) -> None:
@@ -134,12 +134,12 @@ class Store:
         ours = f"SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '{ddl.RESERVED}*'"
         names: list[Any] = self.execute(ours).fetchall()
         for (name,) in names:
-            self.execute(f"DROP TRIGGER {ddl.quote(name)}")
+            self.once(f"DROP TRIGGER {ddl.quote(name)}")
 
     def register_anew(self, specs: Iterable[TableSpec]) -> None:
         """These are the tables from now on, in this order. What was noted of their rows before is forgotten."""
         self.unstamp()
-        self.execute("DELETE FROM _partysync_rows; DELETE FROM _partysync_tables")
+        self.once("DELETE FROM _partysync_rows; DELETE FROM _partysync_tables")
         for spec in specs:
             self._register(spec)
         self._tables = None
@@ -149,7 +149,7 @@ class Store:
             "INSERT INTO _partysync_tables (name, spec, version) VALUES (?, ?, ?)",
             (spec.name, msgspec.json.encode(spec).decode(), self.version),
         )
-        self.execute(ddl.stamp_sql(spec.name, self.connection.last_insert_rowid()))
+        self.once(ddl.stamp_sql(spec.name, self.connection.last_insert_rowid()))
         self._tables = None
 
     def _save(self, spec: TableSpec) -> None:
@@ -244,7 +244,7 @@ class Store:
 
     def make_index(self, name: str, table: str, expression: str) -> None:
         """An index of ours over a column of a party's table: it only makes reading quicker."""
-        self.execute(f"CREATE INDEX {ddl.quote(name)} ON {ddl.quote(table)} ({expression})")
+        self.once(f"CREATE INDEX {ddl.quote(name)} ON {ddl.quote(table)} ({expression})")
 
     def touched(self, since: int) -> dict[str, set[str]]:
         """Ids of the rows that were changed after version ``since``, by table."""
@@ -521,6 +521,10 @@ class Store:
     def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> apsw.Cursor:
         """Our own SQL."""
         return self.connection.execute(sql, bindings)
+
+    def once(self, sql: str) -> None:
+        """The same if it is not to be said again soon: what SQLite has made of it is not kept, which is kilobytes."""
+        self.connection.execute(sql, can_cache=False)
 
     def close(self) -> None:
         self._guard.close()

@@ -167,30 +167,30 @@ class Ledger:
         lasting = party.durability == "power"
         try:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # only ``checkpoint`` folds the log
-            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            empty = not self._connection.execute("SELECT count(*) FROM sqlite_schema").get
+            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE", can_cache=False)
+            empty = not self._connection.execute("SELECT count(*) FROM sqlite_schema", can_cache=False).get
             if not new:
                 self._witness.check(self._connection, torn=not lasting)
                 self._belongs(party, room)
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA journal_mode=WAL", can_cache=False)
         except apsw.BusyError:
             raise StorageFailed(f"Another process has the room's file {self.path.name} open.") from None
         self._connection.set_wal_hook(self._logged)  # in the place of SQLite's own, which folds the log inside COMMIT
-        self._connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
+        self._connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}", can_cache=False)
         fresh = new or empty
         if not fresh:
             self._witness.renew_log()
             self._witness.fold(self._connection)
         self._connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MOST_PATTERN)
-        self._connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
         self.store = Store(self._connection, party)
+        self.store.once(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
         made_by = party.schema_version() if fresh else self._made_by(party)
         if behind := made_by < party.schema_version():
-            self.store.execute("PRAGMA foreign_keys=OFF")  # inside a transaction it does nothing
+            self.store.once("PRAGMA foreign_keys=OFF")  # inside a transaction it does nothing
         self.store.execute("BEGIN IMMEDIATE")  # on an error the connection is closed, and this with it
         if fresh:
             self.store.create()
-            self.store.execute(files(__package__).joinpath("ledger.sql").read_text())
+            self.store.once(files(__package__).joinpath("ledger.sql").read_text())
             self.store.set_meta("party", party.name)
             self.store.set_meta("schema", party.declared_schema())
             self.store.set_meta("schema_version", party.schema_version())
@@ -207,13 +207,18 @@ class Ledger:
         self.pages = Pages(self.store)
         self.pages.opened(self.store.version)
         self.store.execute("COMMIT")
-        self.store.execute("PRAGMA foreign_keys=ON")
+        self.store.once("PRAGMA foreign_keys=ON")
         self.version: int = self.store.version
         self.horizon: int = self.store.meta("horizon")
         if fresh:
             self._witness.fold(self._connection)
         self._witness.tell(self.version)
         self._place = self._look()
+        self.rest()
+
+    def rest(self) -> None:
+        """Give back the memory that it can do without. For when nothing is about to happen."""
+        self._connection.release_memory()
 
     def _belongs(self, party: type[Party], room: str) -> None:
         """Raises Damaged if this is the file of another room, or another program's."""

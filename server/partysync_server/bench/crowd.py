@@ -126,10 +126,16 @@ class Crowd:
         """Wait until all are."""
         self.until(lambda: all(member.tongue.ready for member in self.members), seconds, "everybody to be in step")
 
-    def poll(self, seconds: float = 0.0) -> None:
-        """Hear what there is to hear."""
+    def poll(self, seconds: float = 0.0, after_first: Callable[[], None] | None = None) -> None:
+        """Hear what there is to hear. ``after_first``: to be done when the first observer has heard, before the rest.
+
+        A writer does not wait until the others have read: they are not in its process anywhere but here.
+        """
+        first = next((member for member in self.members if member.watching), None)
         for key, _ in self._selector.select(seconds):
             self._hear(key.data)
+            if after_first is not None and key.data is first:
+                after_first()
         for member in self.members:
             if member.line.waiting:
                 member.line.flush()
@@ -182,14 +188,19 @@ class Crowd:
         rows, frames = self._seen()
         began = time.perf_counter()
         written, turn, passed = 0, 0, 0.0
-        while written < most and ((passed := time.perf_counter() - began) < seconds or not written):
+
+        def write() -> None:
+            nonlocal written, turn
             while written < most and written - (first.rows - before) < window:
                 writer = writers[turn % len(writers)]
                 if writer.busy:
                     break
                 writer.write(burst)
                 written, turn = written + burst, turn + 1
-            self.poll(0.002)
+
+        while written < most and ((passed := time.perf_counter() - began) < seconds or not written):
+            write()
+            self.poll(0.002, after_first=write)
         owed = written * len(watched)
         while (seen := self._seen()[0] - rows) < owed and (passed := time.perf_counter() - began) < seconds + WAIT:
             self.poll(0.005)

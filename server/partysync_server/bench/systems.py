@@ -234,9 +234,7 @@ SYSTEMS = {
             "ours",
             FULL,
             lambda at: Ours(at.room, at.token),
-            lambda port, folder: _python(
-                "", "serve", "--data", folder / "rooms", "--port", port, "--idle-room", 3600, "--rooms-kept", 100_000
-            ),
+            lambda port, folder: _python("", "serve", "--data", folder / "rooms", "--port", port, "--idle-room", 3600),
         ),
         System(
             "bare",
