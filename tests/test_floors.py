@@ -58,7 +58,7 @@ FLOORS = {
         "parts",
         "ledger parties runtime",
         "keeping",
-        "asking authors counts logs migrating pages principal records refusal wire witness workers",
+        "asking authors counts logs migrating pages principal reading records refusal wire witness workers",
         "files shape",
         "__init__",
     ],

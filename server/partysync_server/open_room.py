@@ -39,6 +39,7 @@ log = logging.getLogger("partysync.server")
 TURN_SECONDS = 0.008  # after so long a turn is committed with what it has
 SLOW_SECONDS = 1.0  # after which the log says which mutator keeps a room
 CLOSED = "The room was closed meanwhile. Try again."
+EMPTY_SECONDS = 10.0  # after which an empty room forgets its snapshots
 GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
 MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
 PEER_SECONDS = 0.0001  # for each in the room, between two tellings of who is there: to tell it takes a tenth of that
@@ -358,6 +359,8 @@ class OpenRoom:
                 self.room.ledger.check_place()
             except Moved as error:
                 self.stop(error)
+        if not self.wires and time.monotonic() - self.empty_since > EMPTY_SECONDS:
+            self.room.forget_snapshots()
         self._purge_in_time()
 
     def _purge_in_time(self) -> None:

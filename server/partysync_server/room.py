@@ -465,9 +465,8 @@ class Room:
         return found
 
     def rest(self) -> None:
-        """Nobody is here: give back the memory that can be done without."""
+        """Nobody is here: give back the memory that can be done without. Who comes back soon finds the snapshots."""
         self._deltas.clear()
-        self.forget_snapshots()
         self.ledger.rest()
 
     def forget_snapshots(self) -> None:

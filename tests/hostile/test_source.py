@@ -45,6 +45,8 @@ SQL_MADE = {
     "partysync_widget/query.py",
     "server/partysync_server/bench/bare.py",  # a table of its own, and a pragma
     "server/partysync_server/ledger.py",  # a condition, and a level, out of our own words
+    "server/partysync_server/pages.py",  # a condition of our own words
+    "server/partysync_server/records.py",  # columns of the party, quoted
 }
 SQL = re.compile(
     r"\b(SELECT\b.*\bFROM|INSERT\s+(OR\s+\w+\s+)?INTO|UPDATE\b.*\bSET|DELETE\s+FROM|CREATE\s+(TEMP\s+)?(TABLE|TRIGGER|INDEX|VIEW)"

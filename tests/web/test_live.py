@@ -127,17 +127,20 @@ def test_the_ancestors_actions_are_mutators_and_its_booleans_numbers(on_path, st
     todos = enter("todos", at=server, party=example.Todos).table("todos")
     page = visit("todos", at=server.url, party="todos")
 
-    for name, args in [
-        ("create", {"id": "a", "text": "milk", "completed": 0}),
-        ("update", {"id": "a", "text": "oat milk", "completed": 1}),
-        ("delete", {"id": "a"}),
-    ]:
+    def act(name, **args):
         assert page.result(page.do("mutate", name=name, args=args)) == {"value": None}
 
-    wait_until(lambda: "a" in todos and todos["a"]["deleted_at"])
+    act("create", id="a", text="milk", completed=0)
+    act("update", id="a", text="oat milk", completed=1)
+
+    wait_until(lambda: "a" in todos and todos["a"]["completed"])
     assert (todos["a"]["text"], todos["a"]["completed"]) == ("oat milk", True)
     page.do("sync")
     assert page.rows()[0]["text"] == "oat milk"
+    act("delete", id="a")
+    wait_until(lambda: "a" not in todos)
+    page.do("sync")
+    assert page.rows() == []
 
 
 def test_people_see_each_other_and_what_they_type(todos, enter, visit, name, wait_until):
