@@ -16,8 +16,7 @@ export interface Said {
 export const NO_TOKEN =
   "This page is opened by its link, all of it, with the part behind the #. Whoever shared the room has it: " +
   'print(room.share("viewer").page_url("…")).';
-const NOT_GOOD = "The link of this page is good no more: it has expired, or was taken back.";
-const NEW_LINK = "Ask whoever shared the room for a new link, and open it here.";
+const NOT_GOOD = "The link of this page is good no more: it has expired, or was taken back. Ask whoever shared the room for a new one.";
 const ENDS = ["token", "role", "forbidden"]; // of a refusal: nothing that this page has will be let in again
 
 /** `since`: when it was last live, undefined if it never was. */
@@ -25,7 +24,7 @@ export function say({ status, trouble, role }: Pick<Room, "status" | "trouble" |
   if (status === "live") return { light: "live", text: role === "viewer" ? "live, read-only" : "live", why: "" };
   if (trouble instanceof PermissionDenied && ENDS.includes(trouble.kind)) {
     const what = trouble.kind === "token" ? NOT_GOOD : trouble.message;
-    return { light: "over", text: "closed", why: `${what} ${NEW_LINK}` };
+    return { light: "over", text: "closed", why: `${what} Open the new link here.` };
   }
   if (status === "failed" || status === "closed") {
     return { light: "over", text: "closed", why: trouble?.message ?? "The room has closed this page." };

@@ -124,7 +124,7 @@ def test_a_link_that_is_taken_back_closes_its_page_at_once(room, todos, wall):
     room.revoke(share)
 
     expect(page.get_by_role("alert")).to_contain_text("was taken back", timeout=AT_ONCE)
-    expect(page.get_by_role("alert")).to_contain_text("Ask whoever shared the room for a new link")
+    expect(page.get_by_role("alert")).to_contain_text("Open the new link here.")
     assert "row 3" not in page.content()
     assert page.evaluate("sessionStorage.length") == 0
     page.reload()
