@@ -41,5 +41,5 @@ export function mayPass({ status, trouble }: Pick<Room, "status" | "trouble">): 
 /** A time of today by the clock, another one with its day. */
 export function at(time: Date, now = new Date()): string {
   const clock = time.toLocaleTimeString("en-GB");
-  return time.toDateString() === now.toDateString() ? clock : `${time.toISOString().slice(0, 10)} ${clock}`;
+  return time.toDateString() === now.toDateString() ? clock : `${time.toLocaleDateString("sv")} ${clock}`;
 }
