@@ -15,6 +15,7 @@ from tests.e2e.test_accessible import AXE  # noqa: E402
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
+PARTIES = Path(__file__).with_name("parties")
 SOON = 10_000  # ms
 AT_ONCE = 1_000  # ms, as docs/sharing.md promises of what is revoked
 
@@ -160,6 +161,36 @@ def test_a_wall_outlives_reloads_and_restarts_of_its_server(bundled, start_serve
     expect(light(page)).to_have_text("live, read-only", timeout=SOON)
     todos.update("a", text="two")
     expect(cell(page, "a", "text")).to_have_text("two", timeout=SOON)
+
+
+def test_what_a_role_is_not_shown_is_on_no_page(bundled, start_server, on_path, enter, wall):
+    """R13. A hidden table is as one that is not there."""
+    on_path(PARTIES)
+    server = start_server("--pages", "--party", "school:School")
+    room = enter("class", at=server, party="school")
+    room.mutate("enrol", id="a", name="Ann", address="12 Hidden Lane").result(8)
+    share = room.share("viewer")
+
+    page = wall(share.page_url())
+    expect(page.get_by_role("listitem")).to_have_text(["students 1 row"], timeout=SOON)
+    page.get_by_role("link", name="students").click()
+    expect(cell(page, "a", "name")).to_have_text("Ann")
+    expect(page.get_by_role("columnheader", name="address")).to_have_count(0)
+    assert "Hidden Lane" not in page.content()
+    page.goto(share.page_url("exams").partition("#")[0])
+
+    expect(page.locator(".pw-missing")).to_contain_text("The room has no table “exams”, or this link does not show it.")
+    expect(page.locator(".ps-grid")).to_be_hidden()
+
+
+def test_a_table_that_is_made_later_is_shown_then(room, wall):
+    page = wall(room.share("viewer").page_url("later"))
+    expect(page.locator(".pw-missing")).to_contain_text("It will be here when it is made.", timeout=SOON)
+
+    room.table("later", text=str).insert(id="a", text="here").result(8)
+
+    expect(cell(page, "a", "text")).to_have_text("here")
+    expect(page.locator(".pw-missing")).to_be_hidden()
 
 
 def test_the_token_is_nowhere_but_in_its_tab(room, todos, wall, pages_server):
