@@ -257,6 +257,7 @@ class PartySyncApp(Application):
     version = __version__
     subcommands = {  # noqa: RUF012  # traitlets reads a plain dict; the name is imported when it is called
         "serve": (ServeApp, "Serve rooms."),
+        "share": ("partysync_widget.share_cli.ShareApp", "Print a link of a room, or the address of its page."),
         "rooms": ("partysync_server.rooms_cli.RoomsApp", "List, back up, restore and delete rooms."),
         "hub": ("partysync_server.hub.HubApp", "Serve rooms as a service of a JupyterHub."),
         "health": ("partysync_server.health.HealthApp", "Ask whether a server is there."),
