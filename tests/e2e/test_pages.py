@@ -163,6 +163,27 @@ def test_a_wall_outlives_reloads_and_restarts_of_its_server(bundled, start_serve
     expect(cell(page, "a", "text")).to_have_text("two", timeout=SOON)
 
 
+def test_a_page_that_its_server_has_outgrown_loads_itself_anew(room, todos, wall):
+    """C2. By itself, and with the link that it has."""
+    page = wall("about:blank")
+    page.clock.install()
+    others = []
+
+    def of_another_day(socket):
+        there = socket.connect_to_server()
+        others.append(socket.url)
+        if len(others) == 1:
+            there.on_message(lambda said: socket.send(said.replace('"protocol":1', '"protocol":2')))
+
+    page.route_web_socket("**/parties/**", of_another_day)
+    page.goto(room.share("viewer").page_url("todos"))
+    expect(page.get_by_role("alert")).to_contain_text("The server speaks protocol 2", timeout=SOON)
+
+    page.clock.run_for(61_000)
+
+    expect(cell(page, "r3", "text")).to_have_text("row 3", timeout=SOON)
+
+
 def test_what_a_role_is_not_shown_is_on_no_page(bundled, start_server, on_path, enter, wall):
     """R13. A hidden table is as one that is not there."""
     on_path(PARTIES)
