@@ -194,6 +194,8 @@ class ServeApp(Application):
         """``public`` is the address that people use, if it is another one."""
         frames = tuple(check_origin(origin, "--page-frames") for origin in self.page_frames)
         if not self.pages:
+            if frames:
+                raise PartySyncError(f"--page-frames {frames[0]} is for a server that shows pages: add --pages.")
             return None
         parts = urlsplit(public)
         return Pages(frames, check_origin(f"{parts.scheme}://{parts.netloc}", "--public-url") if public else "")

@@ -96,6 +96,18 @@ def test_a_viewer_sees_what_a_kernel_does_and_can_change_nothing(room, todos, wa
     wait_until(lambda: [each["name"] for each in room.peers] == ["a page (guest)"])
 
 
+def test_how_the_columns_stand_stays_over_a_reload(room, todos, wall):
+    page = wall(room.share("viewer").page_url("todos"))
+    expect(cell(page, "r3", "text")).to_be_visible(timeout=SOON)
+
+    for _ in range(2):
+        page.locator('[role=columnheader][data-column="n"]').click()
+    expect(page.locator("[role=row][data-id]").first).to_have_attribute("data-id", "r29")
+    page.reload()
+
+    expect(page.locator("[role=row][data-id]").first).to_have_attribute("data-id", "r29", timeout=SOON)
+
+
 def test_an_editor_edits_a_cell_and_the_kernel_sees_it(room, todos, wall, wait_until):
     """R2, R5, R6: and takes it back again."""
     page = wall(room.share("editor").page_url("todos").replace("/todos#", "/todos?name=Lab+wall#"))
