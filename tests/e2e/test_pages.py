@@ -1,5 +1,6 @@
 """Pages of their own, in a real browser: a wall that only looks, one that edits, and how each of them ends."""
 
+import os
 import secrets
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import pytest
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
-from tests.conftest import Server  # noqa: E402  # needs what was just asked for
+import partysync_widget as ps  # noqa: E402
+from tests import hubs  # noqa: E402
+from tests.conftest import Server, home  # noqa: E402  # needs what was just asked for
 from tests.e2e.test_accessible import AXE  # noqa: E402
 
 pytestmark = pytest.mark.e2e
@@ -250,6 +253,28 @@ def test_the_token_is_nowhere_but_in_its_tab(room, todos, wall, pages_server):
     assert share.token not in page.content()
     assert share.token not in pages_server.log
     assert page.context.cookies() == []
+
+
+@pytest.mark.skipif(bool(hubs.missing()), reason=hubs.missing() or "there is a Hub")
+def test_behind_a_proxy_and_below_a_path_it_is_the_same(bundled, tmp_path, wall):
+    """S3. A Hub's: what the page loads, and its socket, are below the Hub's own address."""
+    hub = hubs.Hub(tmp_path, {**os.environ, **home(tmp_path)}, {"ann": []}, "--pages", "--public-url={url}")
+    try:
+        with ps.connect("class", url=hub.url, token=hub.token_of("ann")) as room:
+            todos = room.table("todos", text=str)
+            todos.insert(id="a", text="one").result(8)
+            share = room.share("editor")
+            assert share.page_url("todos").startswith(f"{hub.url}/pages/main/class/todos#")
+            page = wall(share.page_url())
+            page.get_by_role("link", name="todos").click(timeout=SOON)
+            expect(cell(page, "a", "text")).to_have_text("one", timeout=SOON)
+
+            todos.update("a", text="two").result(8)
+
+            expect(cell(page, "a", "text")).to_have_text("two")
+            assert share.token not in hub.log
+    finally:
+        hub.stop()
 
 
 def test_a_hundred_thousand_rows_are_a_window(enter, pages_server, name, wall):
