@@ -33,7 +33,7 @@ def missing():
 
 
 class Hub:
-    """One Hub. ``people`` maps each user to their groups; ``options`` are of our service, and may name its ``{url}``."""
+    """One Hub. ``people`` maps each user to their groups; ``options`` are our service's, and may name its ``{url}``."""
 
     token = ""  # of nobody
 
