@@ -1,4 +1,5 @@
-// Bundles each widget's browser side into partysync_widget/static/, where Python reads it as `_esm` and `_css`.
+// Bundles each widget's browser side into partysync_widget/static/, where Python reads it as `_esm` and `_css`, and the
+// pages that a server shows (server/partysync_server/page_handlers.py).
 //
 // `_esm` travels in every comm_open and in every saved notebook, so it is minified and each widget gets only what it needs.
 
@@ -6,7 +7,10 @@ import { context, build } from "esbuild";
 
 const options = {
   absWorkingDir: import.meta.dirname,
-  entryPoints: ["src/channel.ts", "src/grid.ts", "src/grid.css"],
+  entryPoints: ["src/channel.ts", "src/grid.ts", "src/grid.css", "page/page.ts", "page/page.css"].map((path) => ({
+    in: path,
+    out: path.replace(/^.*\/|\.\w+$/g, ""),
+  })),
   outdir: "../partysync_widget/static",
   bundle: true,
   minify: true,

@@ -71,6 +71,7 @@ class OpenRoom:
         counts: Counts,
         *,
         public: str = "",  # address of the server, as it stands in links
+        pages: bool = False,  # whether it shows pages
     ) -> None:
         self.room = room
         self.party = room.party.name
@@ -78,6 +79,7 @@ class OpenRoom:
         self.access = access
         self.counts = counts
         self.public = public
+        self.pages = pages
         self.wires: dict[Session, Wire] = {}
         self.empty_since = time.monotonic()
         self._left = False  # by the last who was here
