@@ -162,6 +162,11 @@ class Page:
         self._read_on()
         return out
 
+    def at_rest(self, version: int) -> bool:
+        """Whether nothing of it is undecided, unread or unsent."""
+        busy = self._held or self._waiting or self._syncs or self._reading or self._replies
+        return not busy and self._cursor == version
+
     def _news(self, room: Room) -> list[bytes]:
         """The answers to its actions, and an update for each channel in which anything else has changed (R2)."""
         ledger, sight = room.ledger, self._session.sight

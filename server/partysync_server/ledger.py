@@ -603,6 +603,11 @@ class Ledger:
         with contextlib.suppress(apsw.Error):  # that the empty log could not be removed
             self.store.close()
 
+    def forget(self) -> None:
+        """Once it is closed: give the memory back. Where it was, its epoch and its version are still known."""
+        self._last, self._turn, self._authors = {}, {}, Authors()
+        del self.store, self.pages, self._witness, self._connection
+
     def _fold_at_end(self) -> None:
         """Also into a file that was moved away: it is whole then. Not over what somebody else has written into it."""
         (file, _), (was, _) = self._look(), self._place

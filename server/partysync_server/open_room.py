@@ -32,6 +32,7 @@ from .counts import Counts
 from .ledger import Ledger, Moved, TurnLost
 from .room import Room
 from .session import Session
+from .sleeping import Slumber, is_large, rests
 from .workers import on_worker
 
 log = logging.getLogger("partysync.server")
@@ -78,14 +79,16 @@ class OpenRoom:
         self.counts = counts
         self.public = public
         self.wires: dict[Session, Wire] = {}
-        self.empty_since = time.monotonic()
+        self.empty_since = self.quiet_since = time.monotonic()
         self.broken = ""  # why the room cannot go on
         self.held = 0  # by those who need it open and are no session
         self._errands: deque[Errand] = deque()
         self._reopen = reopen
         self._writing: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deciding = False  # the ledger is a worker's
+        self._deciding = False  # the ledger is a worker's, or closed
+        self._tired = False  # it is to fall asleep, if it may
+        self._slumber: Slumber | None = None  # its file is closed, until somebody asks for it
         self._stirred = False  # ephemera are about to be told
         self._closing = False
         self._purge_at = 0.0  # when rows that are deleted and kept may have had their time
@@ -120,7 +123,10 @@ class OpenRoom:
             self._ask(session, frame)
         else:
             self.room.receive(session, frame, size)
-        self.wake()
+        if isinstance(frame, m.Ping):
+            self._work.set()  # whoever only listens keeps no room awake
+        else:
+            self.wake()
 
     @property
     def crowded(self) -> bool:
@@ -212,6 +218,7 @@ class OpenRoom:
     # --- driving --------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
+        self.quiet_since = time.monotonic()
         self._work.set()
         self._stir_soon()
 
@@ -236,12 +243,16 @@ class OpenRoom:
             if self.broken:
                 break
             self._work.clear()
+            if self._slumber is not None and not await self._roused(self._slumber):
+                continue
             if self.room.waiting:
                 await self._turn_or_break()
             self._pump_all()  # once a turn, also for whoever has just come: to ask all sessions is not free
             if self._errands and not self._closing:
                 await self._run_errand(*self._errands.popleft())
                 self._pump_all()
+            if self._tired and not self._closing:
+                await self._fall_asleep()
             if self.room.waiting or self._closing or self._errands:
                 self._work.set()
         for _, done in self._errands:
@@ -334,8 +345,66 @@ class OpenRoom:
         finally:
             self._deciding = False
 
+    # --- sleeping -------------------------------------------------------------------------------------------------
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its file is closed, though people are in it."""
+        return self._slumber is not None
+
+    def doze(self) -> None:
+        """Let go of the file and of all that is kept in mind of it, unless there is anything to do."""
+        if not (self.asleep or self._closing or self.broken):
+            self._tired = True
+            self._work.set()
+
+    @property
+    def _may_sleep(self) -> bool:
+        busy = self._errands or self._writing or self._tasks or self.held or self.broken
+        return not busy and rests(self.room) and not is_large(self.room.ledger)
+
+    async def _fall_asleep(self) -> None:
+        self._tired = False
+        if not self._may_sleep:
+            return
+        self._deciding = True
+        try:
+            await on_worker(self.room.ledger.close)
+        except Exception:  # the next opening finds whatever there is, and says so
+            log.exception("room %s: its file could not be closed in order", self.room.ledger.path.name)
+        self._slumber = Slumber(self.room.ledger)
+        self.room.forget()
+
+    async def _roused(self, slumber: Slumber) -> bool:
+        """Open the file again if anybody asks for it; whether somebody does. What asks for none is told at once."""
+        if rests(self.room) and not self._errands:
+            self._pump_all()
+            return False
+        self._slumber, failed = None, ""
+        try:
+            slumber.check()
+            ledger = await on_worker(lambda: self._reopen(self.room.ledger.epoch))
+            self.room.recover(ledger)
+            slumber.check_version(ledger)
+        except StorageFailed as error:
+            failed = str(error)
+        except Exception:  # a bug of ours: people are told, and come again
+            log.exception("room %s: it could not be opened again", self.room.ledger.path.name)
+            failed = MISTAKE
+        self._deciding = False
+        if failed:
+            self.stop(StorageFailed(failed))
+        return not self.broken
+
     def watch(self) -> None:
         """Look whether the file is still there, also while nobody writes."""
+        if self._slumber is not None and not (self._closing or self.broken or not rests(self.room)):
+            try:
+                self._slumber.check()
+            except Moved as error:
+                self._slumber, self._deciding = None, False
+                self.stop(error)
+            return
         if self._deciding or self._closing or self.broken:
             return
         with contextlib.suppress(OSError):  # the next turn says why
@@ -391,13 +460,18 @@ class OpenRoom:
         if session in self._writing or session not in self.wires:
             return
         try:
-            frames = self.room.ephemera(session) if self._deciding else self.room.frames(session)
+            frames = self._frames(session)
         except Exception:  # what is wrong with one session's frames ends that session
             log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
             session.end(m.Error("storage", MISTAKE, "backoff"))
             frames = [] if self._deciding else self.room.frames(session)
         if frames:
             self._send(session, self.wires[session], frames)
+
+    def _frames(self, session: Session) -> list[bytes]:
+        if self._slumber is not None:
+            return self.room.aside(session)
+        return self.room.ephemera(session) if self._deciding else self.room.frames(session)
 
     def _send(self, session: Session, wire: Wire, frames: list[bytes]) -> None:
         last = session.ended is not None and not self._deciding  # a worker may end it at any moment
@@ -446,10 +520,12 @@ class OpenRoom:
             self._peers_later.cancel()
         self._work.set()
         await asyncio.gather(self._driver, return_exceptions=True)
-        self._pump_all()
+        if self._slumber is None:
+            self._pump_all()
         await self._sent()
         for session in self.wires:
             session.end(bye)
+        self._slumber, self._deciding = None, False  # to say goodbye asks for no file
         self._pump_all()
         await self._sent()
         await asyncio.to_thread(self.room.ledger.close)

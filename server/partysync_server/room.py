@@ -298,6 +298,14 @@ class Room:
         """Of that, what is no data (R11). It asks no ledger, and may be called beside a turn."""
         return self.told.frames(session) if session.tongue is None else []
 
+    def aside(self, session: Session) -> list[bytes]:
+        """Of that, what may be told while the file is closed, and nothing is owed that is in it."""
+        out = self.ephemera(session)
+        if session.pong and session.tongue is None and session.ended is None:
+            session.pong = False
+            out.append(encode(m.Pong(session.cursor), session.format))
+        return out
+
     def _answers(self, session: Session) -> list[bytes]:
         out = []
         due = [(n, mark) for n, mark in session.barriers if mark <= self._decided]
@@ -442,3 +450,10 @@ class Room:
     def forget_snapshots(self) -> None:
         """Give their memory back; whoever is in the middle of one keeps it."""
         self._snapshots.clear()
+
+    def forget(self) -> None:
+        """Give back what is kept in mind of the file, which is closed. ``recover`` goes on with it opened again."""
+        self.forget_snapshots()
+        self._deltas.clear()
+        self.said.clear()
+        self.ledger.forget()

@@ -162,8 +162,14 @@ class Rooms:
         return sum(len(each.wires) for each in self._open.values())
 
     async def close_idle(self) -> None:
-        """Close the rooms that nobody has been in for a while, and of too many empty ones those that were longest."""
+        """Close the rooms that nobody has been in for a while, and of too many empty ones those that were longest.
+
+        Those in which nothing happens, though somebody is there, fall asleep.
+        """
         now = time.monotonic()
+        for each in self._open.values():
+            if each.wires and now - each.quiet_since > self.idle:
+                each.doze()
         empty = sorted((each.empty_since, path) for path, each in self._open.items() if not (each.wires or each.held))
         spare = len(empty) - self.kept
         for place, (since, path) in enumerate(empty):

@@ -25,6 +25,9 @@ class Tongue(Protocol):
     def frames(self, room: Any) -> list[bytes]:
         """What it is to be sent next. Not to be called beside a turn."""
 
+    def at_rest(self, version: int) -> bool:
+        """Whether it waits for nothing and holds all up to that version."""
+
 
 @dataclass(eq=False)
 class Session:
