@@ -21,6 +21,7 @@ import msgspec
 from .codec import plain
 from .columns import column
 from .errors import MutationRejected, SchemaMismatch
+from .hosted import Hosted
 from .messages import Column
 from .migration import Migration
 from .roles import ROLES, Role, article, reaches
@@ -104,8 +105,8 @@ def mutator(function: Callable[..., Any] | None = None, *, role: Literal["editor
     return Mutator(function, role=role) if function is not None else functools.partial(Mutator, role=role)
 
 
-class Party:
-    """A kind of room. Subclass it, write ``schema`` and mutators.
+class Party(Hosted):
+    """A kind of room. Subclass it, write ``schema`` and mutators; and hooks, if its rooms are to act by themselves.
 
     ``schema``      CREATE TABLE statements; each table STRICT, with ``id TEXT PRIMARY KEY NOT NULL``.
     ``migrations``  what has changed in it since its first version, so that older rooms follow: ``(Migration(…), …)``.
@@ -114,6 +115,7 @@ class Party:
     ``seen_by``     what not everybody is shown: ``{"grades": "owner", "students.email": "editor"}``, a table or a
                     column, and the role from which on it is.
     ``mutation_seconds``  of work after which the room stops a mutation's SQL, and rejects it.
+    ``action_seconds``    after which a hook that still awaits something is given up.
     ``keep_deleted``  seconds for which a room keeps a deleted row of a table that has a column ``deleted_at``.
     ``durability``  "power": an accepted mutation survives power loss; "process": only the end of the process.
     """
@@ -126,6 +128,7 @@ class Party:
     seen_by: ClassVar[dict[str, Role]] = {}
     durability: ClassVar[Durability] = "power"
     mutation_seconds: ClassVar[float] = 10.0
+    action_seconds: ClassVar[float] = 30.0
     keep_deleted: ClassVar[float] = 86_400.0
     mutators: ClassVar[dict[str, Mutator]] = {}
     _bare: ClassVar[type[Party]]

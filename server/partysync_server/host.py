@@ -1,0 +1,251 @@
+"""
+A host: the instance of a party in an open room, and the thread in which its hooks run.
+
+::
+
+    the rooms' loop      call ─────────────┐                                   ┌─▶ what it returned, when durable
+    the party's thread                     └─▶ a step ─ await ─ a step ─ sql ─┐│
+    a worker                                                    the turn ◀────┘┘
+
+Each room that needs one has a thread with an event loop of its own, so a hook that takes its time, or even blocks, keeps
+nobody but the hooks of that room: turns go on beside it, and so do other rooms. Of all the party's Python one step runs
+at a time (the baton), so that ``self`` needs no locks. An ``on_action`` that is not ``async`` runs in the turn itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import inspect
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from partysync_widget.core.errors import MutationRejected, StorageFailed
+from partysync_widget.core.hosted import When
+from partysync_widget.core.party import Party
+
+from .piece import Piece, current
+from .room import Room
+
+log = logging.getLogger("partysync.server")
+
+CLOSED = "The room was closed meanwhile. Try again."
+
+
+class Place(Protocol):
+    """What a host needs of the open room that it is in. All of it is for the room's loop."""
+
+    room: Room
+
+    def wake(self) -> None:
+        """There is something to decide."""
+
+
+class Host:
+    """See the module. Made on the rooms' loop, for which its methods are unless they say otherwise."""
+
+    def __init__(self, place: Place, party: type[Party], name: str) -> None:
+        """Raises whatever the party's ``__init__`` raises; ``self.sql`` is for ``on_start``, not for there."""
+        self.name = name  # of the room
+        self.closed = False
+        self._place = place
+        self._home = asyncio.get_running_loop()
+        self._baton = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None  # the party's, once it is needed
+        self._pieces: dict[Piece, asyncio.Task[None]] = {}  # for the party's loop
+        self.party = party.__new__(party)
+        self.party._host = self  # noqa: SLF001  # this is whom it is for
+        self.party.__init__()  # type: ignore[misc]  # now that it can say who it is
+
+    # --- hooks ----------------------------------------------------------------------------------------------------
+
+    def has(self, hook: str) -> bool:
+        """Whether the party has it: ``has("on_start")``."""
+        return callable(getattr(self.party, hook, None))
+
+    def is_async(self, hook: str) -> bool:
+        """Whether it is a coroutine function."""
+        return inspect.iscoroutinefunction(getattr(self.party, hook, None))
+
+    async def call(self, hook: str, *args: Any) -> Any:
+        """Call a hook of the party. What it returned, once all that it did is durable; raises what it raised.
+
+        It runs in the party's thread, ``async`` or not, and its SQL is one decision of the room. Raises StorageFailed
+        if the room closes meanwhile.
+        """
+        return await self._called(self.piece(hook, args))
+
+    def piece(self, hook: str, args: tuple[Any, ...], *, user: str = "", role: str = "") -> Piece:
+        """One call of a hook, not yet begun, whose turn is the room's own."""
+        function = getattr(self.party, hook)
+        return Piece(hook, function, args, baton=self._baton, ask=self._ask, user=user, role=role)
+
+    async def _called(self, piece: Piece) -> Any:
+        done: asyncio.Future[Any] = self._home.create_future()
+
+        def settle(value: Any, error: BaseException | None) -> None:
+            if done.done():
+                return
+            if error is None:
+                for each in piece.lasting:
+                    each()
+                done.set_result(value)
+            else:
+                done.set_exception(error)
+
+        piece.settle = settle
+        self.begin(piece, lambda: settle(*piece.outcome))
+        return await done
+
+    def begin(self, piece: Piece, ended: Callable[[], None]) -> None:
+        """Let it run in the party's thread. ``ended`` is called here if it has come to its end without a turn."""
+        if self.closed:
+            piece.settle(None, StorageFailed(CLOSED))
+            return
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            thread = threading.Thread(
+                target=_live, args=(self._loop,), name=f"partysync-party-{self.party.name}", daemon=True
+            )
+            thread.start()
+        self._loop.call_soon_threadsafe(self._begin, piece, ended)
+
+    def _begin(self, piece: Piece, ended: Callable[[], None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry(piece, ended))
+        self._pieces[piece] = task
+        task.add_done_callback(lambda _: self._pieces.pop(piece, None))
+
+    async def _carry(self, piece: Piece, ended: Callable[[], None]) -> None:
+        """In the party's thread."""
+        seconds = self.party.action_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await piece.perform()
+        except TimeoutError:
+            text = (
+                f"{piece.label} was given up after {seconds:g} s, and nothing of it was kept. Try again; what it waits "
+                f"for may be slow, or let the party {self.party.name!r} have more action_seconds."
+            )
+            piece.refuse(MutationRejected("too-slow", text))
+            piece.end(None, MutationRejected("too-slow", text))
+        except asyncio.CancelledError:
+            why = StorageFailed(CLOSED) if self.closed else MutationRejected("mutator-raised", f"{piece.label} gave up.")
+            piece.end(None, why)
+        if not piece.asked:
+            self._tell(ended)
+
+    def _ask(self, piece: Piece) -> None:
+        """In the party's thread: a piece of the room's own wants its turn."""
+        self._tell(lambda: self._take(piece))
+
+    def _take(self, piece: Piece) -> None:
+        if self.closed:
+            piece.refuse(MutationRejected("mutator-raised", CLOSED))
+            piece.settle(None, StorageFailed(CLOSED))
+            return
+        self._place.room.own(piece)
+        self._place.wake()
+
+    def _tell(self, function: Callable[[], None]) -> None:
+        """From any thread: have it done on the rooms' loop."""
+        try:
+            self._home.call_soon_threadsafe(function)
+        except RuntimeError:  # the server has ended
+            log.debug("a hook has outlived its server")
+
+    def afterwards(self, function: Callable[[], None]) -> None:
+        """From within a hook: do this on the rooms' loop, when all that the hook did is durable (R9).
+
+        At once where it has done no SQL yet; not at all if what it did is undone. For whatever tells others of it.
+        """
+        piece = current.get()
+        if piece is None or not piece.asked:
+            self._tell(function)
+        else:
+            piece.lasting.append(function)
+
+    # --- what the party finds in self: from within a hook, in whichever thread ---------------------------------------
+
+    @property
+    def user(self) -> str:
+        piece = current.get()
+        return piece.user if piece is not None else ""
+
+    @property
+    def role(self) -> str:
+        piece = current.get()
+        return piece.role if piece is not None else ""
+
+    def sql(self, query: str, args: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return self._piece("sql").turn().sql(query, *args)
+
+    def set_alarm(self, when: When) -> None:
+        at = moment(when, time.time())
+        self._piece("set_alarm").turn()
+        self._place.room.ledger.set_alarm(round(at * 1000))
+
+    def get_alarm(self) -> float | None:
+        self._piece("get_alarm").turn()
+        at = self._place.room.ledger.alarm
+        return None if at is None else at / 1000
+
+    def delete_alarm(self) -> None:
+        self._piece("delete_alarm").turn()
+        self._place.room.ledger.set_alarm(None)
+
+    def _piece(self, verb: str) -> Piece:
+        piece = current.get()
+        if piece is None:
+            raise MutationRejected(
+                "bad-sql",
+                f"self.{verb} is for a party's hooks while the room runs them, and this is another thread, or __init__. "
+                f"What a room needs at its beginning belongs into on_start.",
+            )
+        return piece
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """The room closes, and decides nothing more. Whatever still runs is cancelled, and hears so at its SQL."""
+        self.closed = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        """In the party's thread: which is a daemon, so that a hook that never ends keeps no server."""
+        loop = asyncio.get_running_loop()
+        tasks = [each for each in asyncio.all_tasks(loop)]
+        for each in tasks:
+            each.cancel()
+        loop.create_task(_end(loop, tasks))  # noqa: RUF006  # it is the last one
+
+
+def moment(when: When, now: float) -> float:
+    """In seconds since 1970. Raises MutationRejected for what is none."""
+    at: Any = when
+    if isinstance(when, dt.timedelta):
+        at = now + when.total_seconds()
+    elif isinstance(when, dt.datetime):
+        at = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or not 0 <= at < 1e11:
+        text = f"An alarm is set for seconds since 1970, a datetime, or so long from now as a timedelta, not {when!r:.100}."
+        raise MutationRejected("bad-value", text)
+    return float(at)
+
+
+def _live(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+async def _end(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task[Any]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await loop.shutdown_asyncgens()
+    loop.stop()

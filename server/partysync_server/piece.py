@@ -1,0 +1,196 @@
+"""
+A piece: one call of a party's hook, and how its SQL becomes one turn of the room.
+
+::
+
+    the party's thread    call ─▶ await … ─▶ first sql ── waits ──▶ rest of it, with sql ─▶ end
+                                                │                        ▲
+    the room's turn                             └─ asked for ─▶ granted ─┘  waits ─▶ COMMIT ─▶ told
+
+It runs in its party's thread, one step at a time: from one ``await`` to the next. The step that does SQL runs while the
+room's turn waits for it, so its SQL is one decision among the others. If it awaits after that, others would come in
+between: then nothing of it is kept, and it hears why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import threading
+import types
+from collections.abc import Callable, Generator
+from contextvars import ContextVar
+from typing import Any
+
+from partysync_widget.core.errors import MutationRejected
+from partysync_widget.core.transaction import Transaction
+
+current: ContextVar[Piece | None] = ContextVar("piece", default=None)
+
+
+class Piece:
+    """See the module. ``ask`` puts it into the room's queue, and may be called from any thread.
+
+    ``label`` is its name in sentences; ``user`` and ``role`` are whose action it is.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        *,
+        baton: threading.Lock,
+        ask: Callable[[Piece], None],
+        user: str = "",
+        role: str = "",
+    ) -> None:
+        self.label = label
+        self.user, self.role = user, role
+        self.finished = False  # there is a value, or an error
+        self.asked = False  # for its turn
+        self.kept = False  # what it did in its turn
+        self.lasting: list[Callable[[], None]] = []  # to be done, on the room's loop, when what it did is durable
+        self.settle: Callable[[Any, BaseException | None], None] = _ignored  # and who waits is told, there as well
+        self._function, self._args = function, args
+        self._baton = baton  # whoever runs the party's Python has it
+        self._ask = ask
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self._tx: Transaction | None = None  # while its turn runs
+        self._over: MutationRejected | None = None  # no SQL of it runs any more
+        self._step = 0  # the thread in which a step of it runs
+        self._granted, self._ended = threading.Event(), threading.Event()
+
+    # --- in the party's thread ------------------------------------------------------------------------------------
+
+    async def perform(self) -> None:
+        """Call the hook and drive it to its end. Raises nothing but CancelledError, and then it is for others to say."""
+        current.set(self)
+        try:
+            value = self._stepped(lambda: self._function(*self._args))
+            if inspect.iscoroutine(value):
+                value = await _Driven(self, value)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is for whoever waits
+            self.end(None, error)
+        else:
+            self.end(value, None)
+
+    def end(self, value: Any, error: BaseException | None) -> None:
+        """It is over; whoever waits for its turn goes on. The first end counts."""
+        if not self.finished:
+            self.finished, self._value, self._error = True, value, error
+            self._function, self._args = _over, ()
+            self._ended.set()
+
+    def _stepped(self, step: Callable[[], Any]) -> Any:
+        with self._baton:
+            self._step = threading.get_ident()
+            try:
+                return step()
+            finally:
+                self._step = 0
+
+    def step(self, resume: Callable[[Any], Any], value: Any) -> Any:
+        """One step of a coroutine. Raises StopIteration at its end."""
+        waits_for = self._stepped(lambda: resume(value))
+        if self._tx is not None:
+            self._over = MutationRejected(
+                "bad-sql",
+                f"{self.label} awaited something after its SQL, where others could have come in between, so nothing of "
+                f"it was kept. Await everything first, then do all the SQL.",
+            )
+            self.end(None, self._over)
+            raise self._over
+        return waits_for
+
+    def turn(self) -> Transaction:
+        """The room's turn, waited for at the first SQL. Raises MutationRejected if there is none for it."""
+        if self._step != threading.get_ident():
+            raise MutationRejected(
+                "bad-sql",
+                f"SQL of {self.label} was asked for outside of it, in a task or a thread that it has started. Let them "
+                f"return what they found, and do the SQL in the hook itself.",
+            )
+        if self._tx is None and self._over is None:
+            self._baton.release()
+            try:
+                self.asked = True
+                self._ask(self)
+                self._granted.wait()
+            finally:
+                self._baton.acquire()
+        if self._over is not None:
+            raise self._over
+        assert self._tx is not None  # noqa: S101  # granted
+        return self._tx
+
+    # --- in the room ----------------------------------------------------------------------------------------------
+
+    @property
+    def outcome(self) -> tuple[Any, BaseException | None]:
+        """What the hook returned, or what it raised; once it is finished."""
+        return self._value, self._error
+
+    def run(self, tx: Transaction) -> Any:
+        """Its turn, in a worker thread: what the hook returned, or raises what it raised."""
+        if not self.finished:
+            self._tx = tx
+            self._granted.set()
+            self._ended.wait()
+            self._tx = None
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def inline(self, tx: Transaction) -> Any:
+        """The same for a hook that is not ``async``, whose turn has come: all of it, here and now."""
+        before = current.set(self)
+        self._tx = tx
+        try:
+            return self._stepped(lambda: self._function(*self._args))
+        finally:
+            self._tx = None
+            self._over = MutationRejected("bad-sql", f"{self.label} is over.")
+            current.reset(before)
+
+    def refuse(self, why: MutationRejected) -> None:
+        """It gets no turn: the room closes, or its time is up."""
+        self._over = why
+        self._granted.set()
+
+
+class _Driven:
+    """A coroutine, awaited step by step."""
+
+    def __init__(self, piece: Piece, coroutine: types.CoroutineType[Any, Any, Any]) -> None:
+        self._piece = piece
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        resume: Callable[[Any], Any] = self._coroutine.send
+        value: Any = None
+        try:
+            while True:
+                try:
+                    waits_for = self._piece.step(resume, value)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    value, resume = (yield waits_for), self._coroutine.send
+                except BaseException as error:  # noqa: BLE001  # it is the hook's to hear
+                    value, resume = error, self._coroutine.throw
+        finally:
+            with contextlib.suppress(Exception):  # what it does on its way out is nobody's any more
+                self._coroutine.close()
+
+
+def _ignored(_value: Any, _error: BaseException | None) -> None:
+    """Nobody waits."""
+
+
+def _over() -> None:
+    """What a piece that has ended calls: it holds nothing any more."""
