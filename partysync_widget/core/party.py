@@ -31,6 +31,7 @@ Durability = Literal["power", "process"]
 
 ROW_MUTATORS = ("insert", "insert_rows", "update", "upsert", "delete", "put_back", "batch")
 TABLE_MUTATORS = ("create_table", "add_column")
+ACT = "act"  # the mutation as which an action travels to the party's on_action
 
 
 class Mutator:
@@ -146,6 +147,8 @@ class Party(Hosted):
             if name in cls.built_in:
                 raise SchemaMismatch(f"{cls.__name__} has a mutator {name!r}, which is built in. Give it another name.")
         cls.mutators = {**cls.mutators, **own}
+        if ACT in cls.mutators and cls.acts():
+            raise SchemaMismatch(f"{cls.__name__} has on_action and a mutator {ACT!r}, as which actions travel. Rename it.")
         for name, role in cls.seen_by.items():
             if role not in ROLES:
                 raise SchemaMismatch(
@@ -175,6 +178,11 @@ class Party(Hosted):
         return Sight(frozenset(tables), {table: frozenset(names) for table, names in columns.items()})
 
     @classmethod
+    def acts(cls) -> bool:
+        """Whether it has ``on_action(self, channel, action)``, for what none of its mutators is called."""
+        return callable(getattr(cls, "on_action", None))
+
+    @classmethod
     def role_for(cls, name: str) -> str:
         """The role from which on somebody may call the mutator ``name``."""
         own = cls.mutators.get(name)
@@ -194,7 +202,8 @@ class Party(Hosted):
     @classmethod
     def takes(cls, role: str) -> list[str]:
         """Names of the mutators that somebody of this role may call."""
-        return [name for name in (*cls.mutators, *cls.built_in) if reaches(role, cls.role_for(name))]
+        names = (*cls.mutators, *cls.built_in, *([ACT] if cls.acts() else []))
+        return [name for name in names if reaches(role, cls.role_for(name))]
 
     @classmethod
     def declared_schema(cls) -> str:

@@ -23,7 +23,7 @@ from .effort import Effort, Stopped
 from .errors import MutationRejected, ProtocolError, SchemaMismatch, StorageFailed
 from .guard import Guard
 from .messages import Column, TableChange, TableSpec
-from .party import Mutator, Party
+from .party import ACT, Mutator, Party
 from .refusals import STORAGE_ERRORS, explain
 from .sight import EVERYTHING, Sight
 from .stored_table import StoredTable
@@ -273,7 +273,8 @@ class Store:
 
     def mutator(self, name: str) -> Mutator:
         """The party's mutator called ``name``, or MutationRejected('unknown-mutator')."""
-        found = self.party.mutators.get(name) or (BUILT_IN.get(name) if name in self.party.built_in else None)
+        taken = name in self.party.built_in or (name == ACT and self.party.acts())
+        found = self.party.mutators.get(name) or (BUILT_IN.get(name) if taken else None)
         if found is None:
             known = ", ".join([*self.party.mutators, *self.party.built_in])
             raise MutationRejected(
@@ -292,10 +293,11 @@ class Store:
         guess: bool = False,
         check: bool = True,
         clock: Callable[[], float] | None = None,
+        work: Callable[[Transaction], Any] | None = None,
     ) -> Any:
         """Run one mutator as version ``self.version``, and give what it returned as plain data.
 
-        ``sight`` is what its author is shown: what the built-in mutators change lies within it. Without ``check`` the
+        With ``work`` that is done in place of a mutator, and ``name`` is what it is called. ``sight`` is what its author is shown: what the built-in mutators change lies within it. Without ``check`` the
         caller calls ``check_rows``, once for several mutators. By ``clock``, if there is one, it has the party's
         ``mutation_seconds``; one that is stopped while it writes takes the whole transaction with it, and then
         ``in_transaction`` is false.
@@ -304,7 +306,7 @@ class Store:
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
         tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
-        return self.perform(tx, name, args, check=check, clock=clock)
+        return self.perform(tx, name, args, check=check, clock=clock, work=work)
 
     def perform(
         self,
@@ -315,10 +317,11 @@ class Store:
         check: bool = True,
         clock: Callable[[], float] | None = None,
         again: Sequence[Statement] = (),
+        work: Callable[[Transaction], Any] | None = None,
     ) -> Any:
         """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before."""
         try:
-            value = self._called(tx, name, args, clock, again)
+            value = self._called(tx, name, work or (lambda tx: tx.call(name, args)), clock, again)
             if value is not None:
                 value = msgspec.to_builtins(value)
                 check_value(value)
@@ -346,7 +349,7 @@ class Store:
         self,
         tx: Transaction,
         name: str,
-        args: dict[str, Any],
+        work: Callable[[Transaction], Any],
         clock: Callable[[], float] | None,
         again: Sequence[Statement],
     ) -> Any:
@@ -355,7 +358,7 @@ class Store:
         try:
             if again:
                 tx.repeat(again)
-            value = None if again else tx.call(name, args)
+            value = None if again else work(tx)
             self._effort.check()
         except KeyboardInterrupt:
             raise

@@ -120,14 +120,13 @@ class Page:
             return
         try:
             said = phrases.understood(message)
-        except NotUnderstood as error:
-            self._replies.append(error.said)
-        else:
             if isinstance(said, Sync):
                 self._syncs.append(said)
             else:
                 self._held = False
                 self._call(said, len(message))
+        except NotUnderstood as error:
+            self._replies.append(error.said)
         if len(self._syncs) > MOST_SYNCS or len(self._replies) > MOST_REPLIES:
             self._session.end(m.Error("busy", "Too many answers wait for you to take them.", "backoff"))
 
@@ -136,7 +135,7 @@ class Page:
         action = Action(self._name, call.id or secrets.token_hex(16), call.channel)
         if len(self._waiting) >= MOST_WAITING:
             text = f"More than {MOST_WAITING} of your actions are waiting. Wait for some."
-        elif not room.act(self._session, action, call.name, phrases.arguments(room.party, call), size):
+        elif not room.act(self._session, action, *phrases.mutation(room.party, call), size):
             text = "More edits wait in this room than it can hold. Try again in a moment."
         if text:
             self._replies.append(phrases.refused(text, call.channel, call.echo))

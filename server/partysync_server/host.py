@@ -15,6 +15,7 @@ at a time (the baton), so that ``self`` needs no locks. An ``on_action`` that is
 from __future__ import annotations
 
 import asyncio
+import copy
 import datetime as dt
 import inspect
 import logging
@@ -29,7 +30,7 @@ from partysync_widget.core.hosted import When
 from partysync_widget.core.party import Party
 
 from .piece import Piece, current
-from .room import Room
+from .room import Queued, Room
 
 log = logging.getLogger("partysync.server")
 
@@ -56,10 +57,12 @@ class Host:
         self._home = asyncio.get_running_loop()
         self._baton = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None  # the party's, once it is needed
-        self._pieces: dict[Piece, asyncio.Task[None]] = {}  # for the party's loop
+        self._tasks: set[asyncio.Task[None]] = set()  # for the party's loop
+        self._calls = 0  # that are not answered
         self.party = party.__new__(party)
         self.party._host = self  # noqa: SLF001  # this is whom it is for
         self.party.__init__()  # type: ignore[misc]  # now that it can say who it is
+        self._slow = self.is_async("on_action")
 
     # --- hooks ----------------------------------------------------------------------------------------------------
 
@@ -79,12 +82,12 @@ class Host:
         """
         return await self._called(self.piece(hook, args))
 
-    def piece(self, hook: str, args: tuple[Any, ...], *, user: str = "", role: str = "") -> Piece:
+    def piece(self, hook: str, args: tuple[Any, ...]) -> Piece:
         """One call of a hook, not yet begun, whose turn is the room's own."""
-        function = getattr(self.party, hook)
-        return Piece(hook, function, args, baton=self._baton, ask=self._ask, user=user, role=role)
+        return Piece(hook, getattr(self.party, hook), args, baton=self._baton, ask=self._ask)
 
-    async def _called(self, piece: Piece) -> Any:
+    async def _called(self, piece: Piece, *, turn: bool = False) -> Any:
+        """``turn``: it has one also if it asks for none."""
         done: asyncio.Future[Any] = self._home.create_future()
 
         def settle(value: Any, error: BaseException | None) -> None:
@@ -98,10 +101,19 @@ class Host:
                 done.set_exception(error)
 
         piece.settle = settle
-        self.begin(piece, lambda: settle(*piece.outcome))
-        return await done
+        self._begin(piece, lambda: self._take(piece) if turn and piece.outcome[1] is None else settle(*piece.outcome))
+        self._calls += 1
+        try:
+            return await done
+        finally:
+            self._calls -= 1
 
-    def begin(self, piece: Piece, ended: Callable[[], None]) -> None:
+    @property
+    def busy(self) -> bool:
+        """Whether a hook runs that was called, and is no action."""
+        return self._calls > 0
+
+    def _begin(self, piece: Piece, ended: Callable[[], None]) -> None:
         """Let it run in the party's thread. ``ended`` is called here if it has come to its end without a turn."""
         if self.closed:
             piece.settle(None, StorageFailed(CLOSED))
@@ -112,12 +124,12 @@ class Host:
                 target=_live, args=(self._loop,), name=f"partysync-party-{self.party.name}", daemon=True
             )
             thread.start()
-        self._loop.call_soon_threadsafe(self._begin, piece, ended)
+        self._loop.call_soon_threadsafe(self._start, piece, ended)
 
-    def _begin(self, piece: Piece, ended: Callable[[], None]) -> None:
+    def _start(self, piece: Piece, ended: Callable[[], None]) -> None:
         task = asyncio.get_running_loop().create_task(self._carry(piece, ended))
-        self._pieces[piece] = task
-        task.add_done_callback(lambda _: self._pieces.pop(piece, None))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, piece: Piece, ended: Callable[[], None]) -> None:
         """In the party's thread."""
@@ -137,6 +149,56 @@ class Host:
             piece.end(None, why)
         if not piece.asked:
             self._tell(ended)
+
+    # --- actions --------------------------------------------------------------------------------------------------
+
+    @property
+    def slow(self) -> bool:
+        """Whether ``on_action`` is ``async``."""
+        return self._slow
+
+    def action(self, queued: Queued) -> Piece:
+        """One call of ``on_action``, not yet begun. In a turn as well."""
+        args = queued.mutation.args
+        action = {"type": args["type"], "payload": copy.deepcopy(args.get("payload"))}
+        function: Any = self.party.on_action  # type: ignore[attr-defined]  # this one has it
+        return Piece(
+            str(args["type"]),
+            function,
+            (args["channel"], action),
+            baton=self._baton,
+            ask=lambda piece: self._tell(lambda: self._ready(queued, piece)),
+            here=not self._slow,
+            user=queued.session.peer.name,
+            role=queued.session.role,
+        )
+
+    def wait_for(self, queued: Queued) -> None:
+        """Begin an action that takes its time. It is decided when it asks for its turn, or has ended."""
+        piece = self.action(queued)
+        self._begin(piece, lambda: self._ready(queued, piece))
+
+    def _ready(self, queued: Queued, piece: Piece) -> None:
+        if self.closed:  # nobody has decided it: its client sends it again
+            piece.refuse(MutationRejected("mutator-raised", CLOSED))
+        else:
+            self._place.room.ready(queued, piece)
+            self._place.wake()
+
+    # --- the alarm ------------------------------------------------------------------------------------------------
+
+    async def ring(self, at: int) -> None:
+        """Call ``on_alarm`` for the alarm that was set for then. Raises what it raises, and then it is set as before."""
+        piece = self.piece("on_alarm", ())
+
+        def first() -> None:
+            if self._place.room.ledger.alarm == at:
+                self._place.room.ledger.set_alarm(None)
+
+        piece.first = first
+        await self._called(piece, turn=True)
+
+    # --- turns ----------------------------------------------------------------------------------------------------
 
     def _ask(self, piece: Piece) -> None:
         """In the party's thread: a piece of the room's own wants its turn."""
@@ -211,17 +273,17 @@ class Host:
 
     def close(self) -> None:
         """The room closes, and decides nothing more. Whatever still runs is cancelled, and hears so at its SQL."""
-        self.closed = True
-        if self._loop is not None:
+        if not self.closed and self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel)
+        self.closed = True
 
     def _cancel(self) -> None:
         """In the party's thread: which is a daemon, so that a hook that never ends keeps no server."""
         loop = asyncio.get_running_loop()
-        tasks = [each for each in asyncio.all_tasks(loop)]
+        tasks = list(asyncio.all_tasks(loop))
         for each in tasks:
             each.cancel()
-        loop.create_task(_end(loop, tasks))  # noqa: RUF006  # it is the last one
+        self._tasks.add(loop.create_task(_end(loop, tasks)))
 
 
 def moment(when: When, now: float) -> float:

@@ -28,9 +28,12 @@ from partysync_widget.core.roles import article
 
 from .access import Access, Standing
 from .asks import MOST_ASKED, answer
+from .bell import Bell
+from .alarms import Alarms
 from .counts import Counts
+from .host import Host
 from .ledger import Ledger, Moved, TurnLost
-from .room import Room
+from .room import Queued, Room
 from .session import Session
 from .sleeping import Slumber, is_large, rests
 from .workers import on_worker
@@ -44,6 +47,7 @@ GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
 MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
 PEER_SECONDS = 0.0001  # for each in the room, between two tellings of who is there: to tell it takes a tenth of that
 PURGE_SECONDS = 600.0  # between two looks for rows that are deleted and have had their time
+UNDECIDED_SECONDS = 0.15  # after which others are shown an action that is waited for (D5)
 WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
 
 T = TypeVar("T")
@@ -71,6 +75,7 @@ class OpenRoom:
         counts: Counts,
         *,
         public: str = "",  # address of the server, as it stands in links
+        alarms: Alarms | None = None,
     ) -> None:
         self.room = room
         self.party = room.party.name
@@ -96,7 +101,21 @@ class OpenRoom:
         self._peers_later: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
         self._eased = asyncio.Event()  # set for a moment after each turn
+        self.host = Host(self, room.party, name)
+        self.bell = Bell(self, alarms)
+        room.actor = self.host if room.party.acts() else None
         self._driver = asyncio.create_task(self._drive())
+
+    async def start(self) -> None:
+        """Let the party begin, before anybody comes in. Raises what its ``on_start`` raises."""
+        if self.host.has("on_start"):
+            await self.host.call("on_start")
+        self.bell.arm()
+
+    @property
+    def needed(self) -> bool:
+        """Whether somebody is here, or something is still to be done."""
+        return bool(self.wires or self.held or self.room.lanes.busy or self.host.busy)
 
     def join(self, session: Session, wire: Wire) -> None:
         self.wires[session] = wire
@@ -258,6 +277,8 @@ class OpenRoom:
         for _, done in self._errands:
             if not done.done():
                 done.set_exception(StorageFailed(self.broken or CLOSED))
+        self.host.close()
+        self.room.abandon()
 
     async def _run_errand(self, work: Callable[[Ledger], Any], done: asyncio.Future[Any]) -> None:
         self._deciding = True
@@ -311,6 +332,8 @@ class OpenRoom:
         try:
             await on_worker(self._decide)
             self.room.published()
+            self._begin_actions()
+            self.bell.arm()
         finally:
             watch.cancel()
             self._deciding = False
@@ -334,7 +357,20 @@ class OpenRoom:
             self.room.ledger.checkpoint()
         end = time.perf_counter() + TURN_SECONDS
         self.room.turn(lambda: time.perf_counter() > end)
-        self.room.commit()
+        with self.bell.kept():
+            self.room.commit()
+
+    def _begin_actions(self) -> None:
+        """Those that the turn has set aside. Others are shown them if they take long (R11)."""
+        for queued in self.room.lanes.heads:
+            self.host.wait_for(queued)
+            asyncio.get_running_loop().call_later(UNDECIDED_SECONDS, self._show, queued)
+        self.room.lanes.heads.clear()
+
+    def _show(self, queued: Queued) -> None:
+        if not queued.waited and not self._closing:
+            self.room.show(queued)
+            self.wake()
 
     async def _recover(self) -> None:
         self._deciding = True
@@ -516,6 +552,8 @@ class OpenRoom:
     async def close(self, bye: m.Bye | m.Error) -> None:
         """Decide what is queued and tell it, say goodbye, fold the log, let go of the file."""
         self._closing = True
+        self.host.close()
+        self.bell.close()
         if self._peers_later is not None:
             self._peers_later.cancel()
         self._work.set()

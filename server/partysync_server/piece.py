@@ -43,6 +43,7 @@ class Piece:
         *,
         baton: threading.Lock,
         ask: Callable[[Piece], None],
+        here: bool = False,  # it runs in its turn, in whichever thread that has
         user: str = "",
         role: str = "",
     ) -> None:
@@ -54,6 +55,8 @@ class Piece:
         self.lasting: list[Callable[[], None]] = []  # to be done, on the room's loop, when what it did is durable
         self.settle: Callable[[Any, BaseException | None], None] = _ignored  # and who waits is told, there as well
         self._function, self._args = function, args
+        self.first: Callable[[], None] | None = None  # to be done in its turn, before all that it does
+        self._here = here
         self._baton = baton  # whoever runs the party's Python has it
         self._ask = ask
         self._value: Any = None
@@ -137,6 +140,10 @@ class Piece:
 
     def run(self, tx: Transaction) -> Any:
         """Its turn, in a worker thread: what the hook returned, or raises what it raised."""
+        if self.first is not None and self._error is None:
+            self.first()
+        if self._here:
+            return self._inline(tx)
         if not self.finished:
             self._tx = tx
             self._granted.set()
@@ -146,16 +153,22 @@ class Piece:
             raise self._error
         return self._value
 
-    def inline(self, tx: Transaction) -> Any:
-        """The same for a hook that is not ``async``, whose turn has come: all of it, here and now."""
+    def _inline(self, tx: Transaction) -> Any:
+        """The same for a hook that is not ``async``: all of it, here and now."""
         before = current.set(self)
-        self._tx = tx
+        self._tx, self.asked = tx, True
         try:
             return self._stepped(lambda: self._function(*self._args))
         finally:
             self._tx = None
             self._over = MutationRejected("bad-sql", f"{self.label} is over.")
             current.reset(before)
+
+    def fail(self, why: MutationRejected) -> None:
+        """It was undone, for this reason if for none of its own."""
+        self.refuse(why)
+        self.end(None, why)
+        self._value, self._error = None, self._error or why
 
     def refuse(self, why: MutationRejected) -> None:
         """It gets no turn: the room closes, or its time is up."""

@@ -24,9 +24,11 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
+from .alarms import Alarms
 from .app import make_app
 from .door import Door
 from .gate import House, Introducer, nobody
+from .keeping import told
 from .parties import Parties
 from .quotas import Usage
 from .rooms import Rooms
@@ -140,15 +142,17 @@ class Serving:
         )
         try:
             access = Access(folder / "access.sqlite")
+            alarms = Alarms(folder / "alarms.sqlite", told(folder / "rooms"))
         except StorageFailed:
             self._claim.release()
             raise
-        self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle)
+        self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle, alarms=alarms)
         self.rooms.public = at.public
         try:
             sockets = bind_sockets(at.port, at.ip)
         except (OSError, OverflowError) as error:
             access.close()
+            alarms.close()
             self._claim.release()
             why = getattr(error, "strerror", None) or error
             raise PartySyncError(f"Cannot listen on {at.ip}:{at.port}: {why}. Use another --port.") from None
@@ -170,6 +174,7 @@ class Serving:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TEND_SECONDS)
         await self.rooms.expire()
+        await self.rooms.ring()
         await self.rooms.close_idle()
         return not stop.is_set()
 
@@ -181,5 +186,7 @@ class Serving:
             await self.rooms.close(m.Bye("The server is stopping.", 0.5))
             await self._server.close_all_connections()
             self.rooms.access.close()
+            if self.rooms.alarms is not None:
+                self.rooms.alarms.close()
         finally:
             self._claim.release()

@@ -1,0 +1,72 @@
+"""
+Lanes: mutations that are set aside, because an action of the same client before them takes its time (R5).
+
+::
+
+    queue ─▶ [action] ── set aside ─▶ its lane ── begun ─▶ … ─▶ ready ─▶ queue ─▶ decided
+             [another of that client] ──────────▶ behind it ──────────────▶ queue, in order, before all others
+             [of another client] ─▶ decided meanwhile
+
+``holds`` and ``set_aside`` are for the turn, the others for between two turns: what a turn sets aside is in its lane when
+the turn is durable, and not before. So a turn that is lost leaves the lanes as they were.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Lanes(Generic[T]):
+    """See the module. A lane is there as long as the action at its head is not decided."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, deque[T]] = {}
+        self._aside: list[tuple[str, T]] = []  # by the open turn
+        self._new: set[str] = set()  # lanes that it begins
+        self.heads: list[T] = []  # actions to be begun
+
+    # --- in a turn ------------------------------------------------------------------------------------------------
+
+    def holds(self, lane: str, *, ready: bool) -> bool:
+        """Whether what is in that lane has to wait. Not its head, when it is ``ready``."""
+        return not ready and (lane in self._lanes or lane in self._new)
+
+    def set_aside(self, lane: str, one: T) -> None:
+        """It waits, or it is the action that is to be waited for."""
+        if lane not in self._lanes:
+            self._new.add(lane)
+        self._aside.append((lane, one))
+
+    # --- between two turns ----------------------------------------------------------------------------------------
+
+    def passed(self, decided: list[str]) -> list[T]:
+        """The turn is durable, and the heads of these lanes are decided. What waited behind them, in order."""
+        for lane, one in self._aside:
+            found = self._lanes.setdefault(lane, deque())
+            if not found:
+                self.heads.append(one)
+            found.append(one)
+        self.forget()
+        return [one for lane in decided for one in self.leave(lane)]
+
+    def forget(self) -> None:
+        """What the turn has set aside is in no lane."""
+        self._aside.clear()
+        self._new.clear()
+
+    def leave(self, lane: str) -> list[T]:
+        """The lane is no more. What waited in it, behind its head."""
+        found = self._lanes.pop(lane, deque())
+        return [*found][1:]
+
+    def behind(self, lane: str) -> int:
+        """How many are in that lane, its head among them."""
+        return len(self._lanes.get(lane, ()))
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits in any."""
+        return bool(self._lanes)
