@@ -9,6 +9,7 @@ that is open, and behind it the room's host. A kernel, which has the class as we
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from .errors import PartySyncError
@@ -29,6 +30,10 @@ class Host(Protocol):
     def set_alarm(self, when: When) -> None: ...
     def get_alarm(self) -> float | None: ...
     def delete_alarm(self) -> None: ...
+    def broadcast(self, message: str | bytes, exclude: Iterable[Any], tag: str | None) -> None: ...
+    def connections(self, tag: str | None) -> list[Any]: ...
+    def soon(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None: ...
+    def connect(self, room: str, how: dict[str, Any]) -> Any: ...
 
 
 class Hosted:
@@ -78,3 +83,30 @@ class Hosted:
     def delete_alarm(self) -> None:
         """Have it set no more."""
         self.host.delete_alarm()
+
+    def broadcast(self, message: str | bytes, *, exclude: Iterable[Any] = (), tag: str | None = None) -> None:
+        """Tell all web pages in the room something, or those with a tag: text, or bytes.
+
+        ``exclude`` has connections, or their ids. It goes out when what the hook has done is durable, behind the rows
+        of it, and not at all if that is undone. Kernels are told by rows.
+        """
+        self.host.broadcast(message, exclude, tag)
+
+    def connections(self, tag: str | None = None) -> list[Any]:
+        """The web pages that are in the room, or those with a tag."""
+        return self.host.connections(tag)
+
+    def soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have a function run as a hook is: in the party's thread, its SQL decided as one. From any thread.
+
+        For whatever comes from elsewhere, as the callback of ``table.observe`` in another room does:
+        ``self.soon(self.copy, id)``.
+        """
+        self.host.soon(function, args)
+
+    def connect(self, room: str, **how: Any) -> Any:
+        """Enter another room, as ``partysync_widget.connect`` does: of this server, unless ``url`` says otherwise.
+
+        It waits for the first copy of that room. Let go of when this one closes.
+        """
+        return self.host.connect(room, how)

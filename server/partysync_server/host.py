@@ -22,13 +22,15 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from partysync_widget.core.errors import MutationRejected, StorageFailed
 from partysync_widget.core.hosted import When
 from partysync_widget.core.party import Party
 
+from .connections import Connection, Connections, framed
+from .neighbours import Address, Neighbours
 from .piece import Piece, current
 from .room import Queued, Room
 
@@ -41,6 +43,8 @@ class Place(Protocol):
     """What a host needs of the open room that it is in. All of it is for the room's loop."""
 
     room: Room
+    connections: Connections
+    address: Address | None
 
     def wake(self) -> None:
         """There is something to decide."""
@@ -55,6 +59,7 @@ class Host:
         self.closed = False
         self._place = place
         self._home = asyncio.get_running_loop()
+        self.neighbours = Neighbours(lambda: place.address)
         self._baton = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None  # the party's, once it is needed
         self._tasks: set[asyncio.Task[None]] = set()  # for the party's loop
@@ -225,7 +230,7 @@ class Host:
         At once where it has done no SQL yet; not at all if what it did is undone. For whatever tells others of it.
         """
         piece = current.get()
-        if piece is None or not piece.asked:
+        if piece is None or not piece.asked or piece.finished:
             self._tell(function)
         else:
             piece.lasting.append(function)
@@ -259,6 +264,31 @@ class Host:
         self._piece("delete_alarm").turn()
         self._place.room.ledger.set_alarm(None)
 
+    def broadcast(self, message: str | bytes, exclude: Iterable[Any], tag: str | None) -> None:
+        frame = framed(message)
+        left_out = frozenset(each if isinstance(each, str) else each.id for each in _several(exclude))
+        self.afterwards(lambda: self._place.connections.tell(frame, left_out, tag))
+
+    def connections(self, tag: str | None) -> list[Connection]:
+        return self._place.connections.all(tag)
+
+    def soon(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._tell(lambda: self._run_soon(function, args))
+
+    def _run_soon(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        label = getattr(function, "__name__", "a function")
+
+        def settle(_value: Any, error: BaseException | None) -> None:
+            if error is not None and not self.closed:
+                log.error("the party %s failed in %s", self.party.name, label, exc_info=error)
+
+        piece = Piece(label, function, args, baton=self._baton, ask=self._ask)
+        task = asyncio.ensure_future(self._called(piece))
+        task.add_done_callback(lambda done: settle(None, None if done.cancelled() else done.exception()))
+
+    def connect(self, room: str, how: dict[str, Any]) -> Any:
+        return self.neighbours.connect(room, how)
+
     def _piece(self, verb: str) -> Piece:
         piece = current.get()
         if piece is None:
@@ -273,6 +303,7 @@ class Host:
 
     def close(self) -> None:
         """The room closes, and decides nothing more. Whatever still runs is cancelled, and hears so at its SQL."""
+        self.neighbours.close()
         if not self.closed and self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel)
         self.closed = True
@@ -284,6 +315,11 @@ class Host:
         for each in tasks:
             each.cancel()
         self._tasks.add(loop.create_task(_end(loop, tasks)))
+
+
+def _several(what: Any) -> Iterable[Any]:
+    """Of one thing and of many: many."""
+    return (what,) if isinstance(what, str | Connection) else what
 
 
 def moment(when: When, now: float) -> float:

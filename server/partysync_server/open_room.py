@@ -30,9 +30,11 @@ from .access import Access, Standing
 from .asks import MOST_ASKED, answer
 from .bell import Bell
 from .alarms import Alarms
+from .connections import Connections
 from .counts import Counts
 from .host import Host
 from .ledger import Ledger, Moved, TurnLost
+from .neighbours import Address
 from .room import Queued, Room
 from .session import Session
 from .sleeping import Slumber, is_large, rests
@@ -48,6 +50,7 @@ MISTAKE = "The room server made a mistake; its log has the details. Nothing that
 PEER_SECONDS = 0.0001  # for each in the room, between two tellings of who is there: to tell it takes a tenth of that
 PURGE_SECONDS = 600.0  # between two looks for rows that are deleted and have had their time
 UNDECIDED_SECONDS = 0.15  # after which others are shown an action that is waited for (D5)
+DAY = 86_400.0  # seconds; the longest sleep of a room that has an alarm
 WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
 
 T = TypeVar("T")
@@ -76,6 +79,7 @@ class OpenRoom:
         *,
         public: str = "",  # address of the server, as it stands in links
         alarms: Alarms | None = None,
+        address: Address | None = None,
     ) -> None:
         self.room = room
         self.party = room.party.name
@@ -87,6 +91,8 @@ class OpenRoom:
         self.empty_since = self.quiet_since = time.monotonic()
         self.broken = ""  # why the room cannot go on
         self.held = 0  # by those who need it open and are no session
+        self.connections = Connections()  # of web pages, for its party
+        self.requests = 0  # that its party has not answered
         self._errands: deque[Errand] = deque()
         self._reopen = reopen
         self._writing: set[Session] = set()
@@ -101,16 +107,38 @@ class OpenRoom:
         self._peers_later: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
         self._eased = asyncio.Event()  # set for a moment after each turn
-        self.host = Host(self, room.party, name)
-        self.bell = Bell(self, alarms)
-        room.actor = self.host if room.party.acts() else None
+        self.address = address  # of this server, for who is in its process
+        self._alarms = alarms
+        self._begun = asyncio.Event()  # the party has
+        self._alarm: asyncio.TimerHandle | None = None  # which wakes it
+        self._inhabit()
         self._driver = asyncio.create_task(self._drive())
 
+    def _inhabit(self) -> None:
+        """Give it an instance of its party. Raises what the party's ``__init__`` raises."""
+        self.host = Host(self, self.room.party, self.name)
+        self.bell = Bell(self, self._alarms)
+        self.room.actor = self.host if self.room.party.acts() else None
+        self.room.beginning = self.host.has("on_start")
+
     async def start(self) -> None:
-        """Let the party begin, before anybody comes in. Raises what its ``on_start`` raises."""
+        """Let the party begin, before anything else is decided. Raises what its ``on_start`` raises."""
         if self.host.has("on_start"):
             await self.host.call("on_start")
+        self.room.beginning = False
+        self._begun.set()
         self.bell.arm()
+        self._work.set()
+
+    async def hosted(self) -> Host:
+        """Whoever runs the party's hooks, once its file is open and it has begun. Raises StorageFailed."""
+        if self.asleep:
+            await self.between(lambda _ledger: None)
+        if self.room.beginning:
+            await self._begun.wait()
+        if self._closing or self.broken:
+            raise StorageFailed(self.broken or CLOSED)
+        return self.host
 
     @property
     def needed(self) -> bool:
@@ -396,20 +424,35 @@ class OpenRoom:
 
     @property
     def _may_sleep(self) -> bool:
-        busy = self._errands or self._writing or self._tasks or self.held or self.broken
-        return not busy and rests(self.room) and not is_large(self.room.ledger)
+        busy = self._errands or self._writing or self._tasks or self.held or self.broken or self.room.beginning
+        party = self.host.busy or self.room.lanes.busy or self.host.neighbours.any
+        return not (busy or party) and rests(self.room) and not is_large(self.room.ledger)
 
     async def _fall_asleep(self) -> None:
         self._tired = False
         if not self._may_sleep:
             return
         self._deciding = True
+        self.host.close()
+        self.bell.close()
+        if (at := self.room.ledger.alarm) is not None:
+            seconds = min(max(at / 1000 - time.time(), 0.0), DAY)
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self.rouse)
         try:
             await on_worker(self.room.ledger.close)
         except Exception:  # the next opening finds whatever there is, and says so
             log.exception("room %s: its file could not be closed in order", self.room.ledger.path.name)
         self._slumber = Slumber(self.room.ledger)
         self.room.forget()
+
+    def rouse(self) -> None:
+        """Wake it, if it sleeps."""
+        if self.asleep and not self._closing:
+            self._later(self._aroused())
+
+    async def _aroused(self) -> None:
+        with contextlib.suppress(StorageFailed):  # who is there is told
+            await self.between(lambda _ledger: None)
 
     async def _roused(self, slumber: Slumber) -> bool:
         """Open the file again if anybody asks for it; whether somebody does. What asks for none is told at once."""
@@ -422,15 +465,32 @@ class OpenRoom:
             ledger = await on_worker(lambda: self._reopen(self.room.ledger.epoch))
             self.room.recover(ledger)
             slumber.check_version(ledger)
+            self._inhabit()
         except StorageFailed as error:
             failed = str(error)
         except Exception:  # a bug of ours: people are told, and come again
             log.exception("room %s: it could not be opened again", self.room.ledger.path.name)
             failed = MISTAKE
         self._deciding = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         if failed:
             self.stop(StorageFailed(failed))
+        else:
+            self._begun.clear()
+            self._later(self._begin_again())
         return not self.broken
+
+    async def _begin_again(self) -> None:
+        try:
+            await self.start()
+        except Exception as error:  # whatever the party raises; whoever comes next is told the same at the door
+            log.exception("room %s: the party could not begin again", self.room.ledger.path.name)
+            if not self._closing:
+                text = f"The party {self.party!r} could not begin again in this room: {type(error).__name__}."
+                self.stop(StorageFailed(text))
+            self._begun.set()
 
     def watch(self) -> None:
         """Look whether the file is still there, also while nobody writes."""
@@ -554,6 +614,9 @@ class OpenRoom:
         self._closing = True
         self.host.close()
         self.bell.close()
+        self._begun.set()
+        if self._alarm is not None:
+            self._alarm.cancel()
         if self._peers_later is not None:
             self._peers_later.cancel()
         self._work.set()

@@ -57,6 +57,17 @@ class Call:
     id: str = ""
 
 
+def is_frame(message: str | bytes) -> bool:
+    """Whether it is one of the dialect's, well made or not; anything else is for the party's ``on_message``."""
+    if not isinstance(message, str) or not ('"sync"' in message or '"rpc"' in message):
+        return False
+    try:
+        frame = msgspec.json.decode(message)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        return False
+    return isinstance(frame, dict) and bool(frame.get("sync") or frame.get("rpc"))
+
+
 def understood(message: str | bytes) -> Sync | Call:
     """A message of whatever kind. Raises NotUnderstood."""
     try:

@@ -84,6 +84,8 @@ class Piece:
 
     def end(self, value: Any, error: BaseException | None) -> None:
         """It is over; whoever waits for its turn goes on. The first end counts."""
+        if isinstance(error, StopIteration):  # no future takes one, and whoever waits would wait for ever
+            error = RuntimeError(f"{self.label} raised StopIteration.")
         if not self.finished:
             self.finished, self._value, self._error = True, value, error
             self._function, self._args = _over, ()

@@ -84,6 +84,7 @@ class Room:
         self.by_client: dict[str, Session] = {}
         self.told = Ephemera(self.by_client)
         self.actor: Actor | None = None
+        self.beginning = False  # the party's on_start runs, and nothing of anybody else's is decided yet
         self.lanes: Lanes[Queued] = Lanes()
         self._own: deque[Piece] = deque()  # hooks that nobody's mutation has called, and that want their turn
         self._own_turn: list[Piece] = []
@@ -186,7 +187,7 @@ class Room:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to decide."""
-        return bool(self._queue or self._own) or self.purging
+        return bool(self._own or (self._queue and not self.beginning)) or self.purging
 
     def own(self, piece: Piece) -> None:
         """A hook of the party wants a turn, which is a decision of the room itself."""
@@ -218,7 +219,7 @@ class Room:
         self.ledger.begin()
         self.running = True
         self._decide_own()
-        while self._queue and len(self._turn) < TURN_MUTATIONS:
+        while self._queue and not self.beginning and len(self._turn) < TURN_MUTATIONS:
             queued = self._queue.popleft()
             self._turn.append(queued)
             self._bytes_taken += queued.size

@@ -24,6 +24,7 @@ from .alarms import Alarms
 from .counts import Counts
 from .files import FILES, Look
 from .ledger import Ledger
+from .neighbours import Address
 from .open_room import OpenRoom
 from .parties import Parties
 from .principal import Principal
@@ -72,6 +73,7 @@ class Rooms:
         self.kept = kept  # of the empty ones, at most so many
         self.counts = Counts()
         self.public = ""  # address of the server for people outside, if somebody has said one
+        self.address: Address | None = None  # for parties of its own that are in other rooms
         self._open: dict[Path, OpenRoom] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
         self._refused: dict[Path, tuple[list[Look | None], str]] = {}  # what is there, and why it is not served
@@ -98,7 +100,14 @@ class Rooms:
                 at = room.ledger.alarm
                 await asyncio.to_thread(self.alarms.settle, (room.party.name, name), at and at / 1000)
             found = OpenRoom(
-                room, name, self.access, reopen, self.counts, public=self.public, alarms=self.alarms
+                room,
+                name,
+                self.access,
+                reopen,
+                self.counts,
+                public=self.public,
+                alarms=self.alarms,
+                address=self.address,
             )
             await found.start()
         except Exception as error:

@@ -29,6 +29,7 @@ from .app import make_app
 from .door import Door
 from .gate import House, Introducer, nobody
 from .keeping import told
+from .neighbours import Address
 from .parties import Parties
 from .quotas import Usage
 from .rooms import Rooms
@@ -168,6 +169,9 @@ class Serving:
         host = f"[{at.ip}]" if ":" in at.ip else at.ip
         here = f"{'https' if at.tls else 'http'}://{host}:{sockets[0].getsockname()[1]}{at.prefix}"
         self.url = at.public or here
+        # Who is in this process takes the way by loopback; a certificate is for the name that people use.
+        inside = here.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        self.rooms.address = Address(self.url if at.tls else inside, self.token)
 
     async def tend(self, stop: asyncio.Event) -> bool:
         """Wait a while and close the rooms that are empty; whether it goes on."""
