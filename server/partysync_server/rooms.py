@@ -97,9 +97,7 @@ class Rooms:
             if self.alarms is not None:
                 at = room.ledger.alarm
                 await asyncio.to_thread(self.alarms.settle, (room.party.name, name), at and at / 1000)
-            found = OpenRoom(
-                room, name, self.access, reopen, self.counts, public=self.public, alarms=self.alarms
-            )
+            found = OpenRoom(room, name, self.access, reopen, self.counts, public=self.public, alarms=self.alarms)
             await found.start()
         except Exception as error:
             text = f"The party {room.party.name!r} could not begin in this room: {type(error).__name__}: {error}"

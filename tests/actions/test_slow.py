@@ -38,7 +38,11 @@ def test_the_edits_of_one_client_keep_their_order_behind_its_action(come, world,
     """R5: what it sends later waits, and is decided in order."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     first = ann.act("todos", "create", {"id": "1", "text": "x", "gate": "gate"})
-    later = [ann.mutate("add_now", id="2"), ann.act("todos", "create", {"id": "3", "text": "x"}), ann.mutate("add_now", id="4")]
+    later = [
+        ann.mutate("add_now", id="2"),
+        ann.act("todos", "create", {"id": "3", "text": "x"}),
+        ann.mutate("add_now", id="4"),
+    ]
     wait_until(begun(world, "1"))
     bob.mutate("add_now", id="of bob").result(8)
 
