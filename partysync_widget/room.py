@@ -169,20 +169,20 @@ class Room:
         own = replica.party.mutators.get(name)
         return self.make(name, own.plain(args) if own is not None else plain(args))
 
-    def act(self, channel: str, type: str, payload: Any = None, /) -> Receipt:
+    def act(self, channel: str, name: str, payload: Any = None, /) -> Receipt:
         """Send an action about the table ``channel`` to the room's party: to its mutator of that name, else to its
         ``on_action``, of which only the room can say what it does. The receipt has what that returned.
         """
         party, takes = self.connection.replica.party, self.connection.replica.mutators or ()
-        built_in = type in (*ROW_MUTATORS, *TABLE_MUTATORS, ACT)
-        own = type in party.mutators or (type in takes and not built_in)
+        built_in = name in (*ROW_MUTATORS, *TABLE_MUTATORS, ACT)
+        own = name in party.mutators or (name in takes and not built_in)
         if not own and (party.acts() or ACT in takes):
-            return self.make(ACT, {"channel": channel, "type": type, "payload": plain(payload)})
+            return self.make(ACT, {"channel": channel, "type": name, "payload": plain(payload)})
         if not isinstance(payload, dict | None):
-            text = f"{type} is a mutator, which takes a dict of its arguments, and not {payload!r:.100}."
+            text = f"{name} is a mutator, which takes a dict of its arguments, and not {payload!r:.100}."
             raise MutationRejected("bad-arguments", text)
-        table = {"table": channel} if type in ROW_MUTATORS and type != "batch" and not own else {}
-        return self.mutate(type, **{**table, **(payload or {})})
+        table = {"table": channel} if name in ROW_MUTATORS and name != "batch" and not own else {}
+        return self.mutate(name, **{**table, **(payload or {})})
 
     def make(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
         """For this library: an edit whose arguments are as they travel, alone or in the batch that is open."""

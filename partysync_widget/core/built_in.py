@@ -74,12 +74,7 @@ def add_column(tx: Transaction, table: str, column: Column) -> None:
     tx.add_column(table, column)
 
 
-def act(tx: Transaction, channel: str, type: str, payload: Any = None) -> None:
-    """Give an action to the party's ``on_action``, which the room does by itself: nobody else has the instance."""
-    raise MutationRejected("bad-arguments", f"The action {type!r:.100} goes by itself: no batch, and no mutator, takes it along.")
-
-
 BUILT_IN: dict[str, Mutator] = {
     function.__name__: Mutator(function)
-    for function in (insert, insert_rows, update, upsert, delete, put_back, batch, create_table, add_column, act)
+    for function in (insert, insert_rows, update, upsert, delete, put_back, batch, create_table, add_column)
 }

@@ -148,7 +148,9 @@ class Party(Hosted):
                 raise SchemaMismatch(f"{cls.__name__} has a mutator {name!r}, which is built in. Give it another name.")
         cls.mutators = {**cls.mutators, **own}
         if ACT in cls.mutators and cls.acts():
-            raise SchemaMismatch(f"{cls.__name__} has on_action and a mutator {ACT!r}, as which actions travel. Rename it.")
+            raise SchemaMismatch(
+                f"{cls.__name__} has on_action and a mutator {ACT!r}, as which actions travel. Rename it."
+            )
         for name, role in cls.seen_by.items():
             if role not in ROLES:
                 raise SchemaMismatch(

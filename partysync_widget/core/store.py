@@ -273,8 +273,10 @@ class Store:
 
     def mutator(self, name: str) -> Mutator:
         """The party's mutator called ``name``, or MutationRejected('unknown-mutator')."""
-        taken = name in self.party.built_in or (name == ACT and self.party.acts())
-        found = self.party.mutators.get(name) or (BUILT_IN.get(name) if taken else None)
+        if name == ACT and self.party.acts():
+            text = "An action goes by itself to the party's on_action: no batch and no mutator takes it along."
+            raise MutationRejected("bad-arguments", text)
+        found = self.party.mutators.get(name) or (BUILT_IN.get(name) if name in self.party.built_in else None)
         if found is None:
             known = ", ".join([*self.party.mutators, *self.party.built_in])
             raise MutationRejected(
@@ -293,11 +295,10 @@ class Store:
         guess: bool = False,
         check: bool = True,
         clock: Callable[[], float] | None = None,
-        work: Callable[[Transaction], Any] | None = None,
     ) -> Any:
         """Run one mutator as version ``self.version``, and give what it returned as plain data.
 
-        With ``work`` that is done in place of a mutator, and ``name`` is what it is called. ``sight`` is what its author is shown: what the built-in mutators change lies within it. Without ``check`` the
+        ``sight`` is what its author is shown: what the built-in mutators change lies within it. Without ``check`` the
         caller calls ``check_rows``, once for several mutators. By ``clock``, if there is one, it has the party's
         ``mutation_seconds``; one that is stopped while it writes takes the whole transaction with it, and then
         ``in_transaction`` is false.
@@ -306,7 +307,7 @@ class Store:
         StorageFailed when the database itself failed, and then nothing is known of the transaction.
         """
         tx = Transaction(self, user=user, role=role, sight=sight, guess=guess)
-        return self.perform(tx, name, args, check=check, clock=clock, work=work)
+        return self.perform(tx, name, args, check=check, clock=clock)
 
     def perform(
         self,
@@ -319,7 +320,10 @@ class Store:
         again: Sequence[Statement] = (),
         work: Callable[[Transaction], Any] | None = None,
     ) -> Any:
-        """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before."""
+        """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before.
+
+        With ``work`` that is done in place of a mutator, and ``name`` is what it is called.
+        """
         try:
             value = self._called(tx, name, work or (lambda tx: tx.call(name, args)), clock, again)
             if value is not None:

@@ -2,8 +2,8 @@
 Alarms: when the rooms of a server want to be woken, so that nobody has to open their files to find out.
 
 A room's own file says when its alarm is; this small file beside them says no later. It hears of an alarm before the
-room's turn is durable, and that one is gone after that. So after a crash it may have a room opened for nothing, which is
-then put right, and no alarm is missed. Times are seconds since 1970.
+room's turn is durable, and that one is gone after that. So after a crash it may have a room opened for nothing, which
+is then put right, and no alarm is missed. Times are seconds since 1970.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Alarms:
                 (party, room): at for party, room, at in self._connection.execute("SELECT party, room, at FROM alarms")
             }
         except (apsw.Error, OSError) as error:
-            raise StorageFailed(f"The file {path} of the rooms' alarms cannot be used: {error}. Remove it: it is made anew.") from error
+            raise StorageFailed(
+                f"The file {path} of the rooms' alarms cannot be used: {error}. Remove it: it is made anew."
+            ) from error
         for party, room, at in found if new else ():
             self.settle((party, room), at)
 

@@ -95,7 +95,9 @@ class Bell:
             log.warning("room %s: its alarm was not kept: %s", self._place.room.ledger.path.name, error)
             self._failed()
         except Exception:  # whatever the party raises
-            log.exception("room %s: on_alarm of the party %s failed", self._place.room.ledger.path.name, self._place.party)
+            log.exception(
+                "room %s: on_alarm of the party %s failed", self._place.room.ledger.path.name, self._place.party
+            )
             self._failed()
         finally:
             self._ringing = None

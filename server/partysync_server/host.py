@@ -7,9 +7,10 @@ A host: the instance of a party in an open room, and the thread in which its hoo
     the party's thread                     └─▶ a step ─ await ─ a step ─ sql ─┐│
     a worker                                                    the turn ◀────┘┘
 
-Each room that needs one has a thread with an event loop of its own, so a hook that takes its time, or even blocks, keeps
-nobody but the hooks of that room: turns go on beside it, and so do other rooms. Of all the party's Python one step runs
-at a time (the baton), so that ``self`` needs no locks. An ``on_action`` that is not ``async`` runs in the turn itself.
+Each room that needs one has a thread with an event loop of its own, so a hook that takes its time, or even blocks,
+keeps nobody but the hooks of that room: turns go on beside it, and so do other rooms. Of all the party's Python one
+step runs at a time (the baton), so that ``self`` needs no locks. An ``on_action`` that is not ``async`` runs in the
+turn itself.
 """
 
 from __future__ import annotations
@@ -150,7 +151,9 @@ class Host:
             piece.refuse(MutationRejected("too-slow", text))
             piece.end(None, MutationRejected("too-slow", text))
         except asyncio.CancelledError:
-            why = StorageFailed(CLOSED) if self.closed else MutationRejected("mutator-raised", f"{piece.label} gave up.")
+            why = (
+                StorageFailed(CLOSED) if self.closed else MutationRejected("mutator-raised", f"{piece.label} gave up.")
+            )
             piece.end(None, why)
         if not piece.asked:
             self._tell(ended)
@@ -193,7 +196,7 @@ class Host:
     # --- the alarm ------------------------------------------------------------------------------------------------
 
     async def ring(self, at: int) -> None:
-        """Call ``on_alarm`` for the alarm that was set for then. Raises what it raises, and then it is set as before."""
+        """Call ``on_alarm`` for the alarm that was set for then. Raises what that raises; then it is set as before."""
         piece = self.piece("on_alarm", ())
 
         def first() -> None:
@@ -294,7 +297,7 @@ class Host:
         if piece is None:
             raise MutationRejected(
                 "bad-sql",
-                f"self.{verb} is for a party's hooks while the room runs them, and this is another thread, or __init__. "
+                f"self.{verb} is for a party's hooks while the room runs them; this is another thread, or __init__. "
                 f"What a room needs at its beginning belongs into on_start.",
             )
         return piece
@@ -330,8 +333,8 @@ def moment(when: When, now: float) -> float:
     elif isinstance(when, dt.datetime):
         at = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
     if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or not 0 <= at < 1e11:
-        text = f"An alarm is set for seconds since 1970, a datetime, or so long from now as a timedelta, not {when!r:.100}."
-        raise MutationRejected("bad-value", text)
+        text = "An alarm is set for seconds since 1970, a datetime, or so long from now as a timedelta, and not"
+        raise MutationRejected("bad-value", f"{text} {when!r:.100}.")
     return float(at)
 
 

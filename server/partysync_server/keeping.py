@@ -70,8 +70,18 @@ def told(folder: Path) -> Iterator[tuple[str, str, float]]:
     for path in sorted(folder.glob("*/*.db")):
         with contextlib.suppress(apsw.Error, OSError, KeyError, TypeError, ValueError):  # gone, or none of ours
             meta = _looked(path)
-            if (at := meta.get("alarm")) is not None:
-                yield str(meta["party"]), str(meta["room"]), int(at) / 1000
+            if (at := _alarm(meta)) is not None:
+                yield str(meta["party"]), str(meta["room"]), at
+
+
+def alarm_of(path: Path) -> float | None:
+    """The same of one file: for when its alarm is set, in seconds since 1970."""
+    return _alarm(_looked(path))
+
+
+def _alarm(meta: dict[str, Any]) -> float | None:
+    at = meta.get("alarm")
+    return int(at) / 1000 if at is not None else None
 
 
 def _label(path: Path) -> Label:

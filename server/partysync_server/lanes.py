@@ -7,8 +7,8 @@ Lanes: mutations that are set aside, because an action of the same client before
              [another of that client] ──────────▶ behind it ──────────────▶ queue, in order, before all others
              [of another client] ─▶ decided meanwhile
 
-``holds`` and ``set_aside`` are for the turn, the others for between two turns: what a turn sets aside is in its lane when
-the turn is durable, and not before. So a turn that is lost leaves the lanes as they were.
+``holds`` and ``set_aside`` are for the turn, the others for between two turns: what a turn sets aside is in its lane
+when the turn is durable, and not before. So a turn that is lost leaves the lanes as they were.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Lanes(Generic[T]):
 
     # --- in a turn ------------------------------------------------------------------------------------------------
 
-    def holds(self, lane: str, *, ready: bool) -> bool:
-        """Whether what is in that lane has to wait. Not its head, when it is ``ready``."""
-        return not ready and (lane in self._lanes or lane in self._new)
+    def holds(self, lane: str) -> bool:
+        """Whether whatever comes in that lane has to wait."""
+        return lane in self._lanes or lane in self._new
 
     def set_aside(self, lane: str, one: T) -> None:
         """It waits, or it is the action that is to be waited for."""

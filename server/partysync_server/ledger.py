@@ -33,6 +33,7 @@ from partysync_widget.core.party import Party
 from partysync_widget.core.refusals import STORAGE_ERRORS
 from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
+from partysync_widget.core.transaction import Transaction
 
 from .authors import Authors
 from .files import FILES, Files, Look
@@ -287,15 +288,16 @@ class Ledger:
         user: str = "",
         role: str = "owner",
         sight: Sight = EVERYTHING,
-        refusal: MutationRejected | None = None,
         action: Action | None = None,
-        piece: Piece | None = None,
+        instead: MutationRejected | Piece | None = None,
     ) -> Verdict:
         """Run one mutation and give it the next version, accepted or rejected (R1, R6).
 
-        With ``refusal`` it is not run. An ``action`` is known by its own id, and is no duplicate of anything else (R5).
-        With a ``piece`` that is run, and no mutator. Raises TurnLost; then nothing of the turn is decided.
+        An ``action`` is known by its own id, and is no duplicate of anything else (R5). ``instead`` of a mutator a
+        piece is run, or nothing, and that is why. Raises TurnLost; then nothing of the turn is decided.
         """
+        piece = instead if isinstance(instead, Piece) else None
+        refusal = instead if isinstance(instead, MutationRejected) else None
         if (verdict := self.known(client, mutation.mid, action)) is not None:
             return verdict
         version = self.version + 1
@@ -406,16 +408,11 @@ class Ledger:
         self.store.version = asked.version
         if asked.refusal is not None:
             raise asked.refusal
-        value = self.store.run(
-            piece.label if piece is not None else mutation.name,
-            mutation.args,
-            user=asked.user,
-            role=asked.role,
-            sight=asked.sight,
-            check=check,
-            clock=time.thread_time,
-            work=piece.run if piece is not None else None,
-        )
+        tx = Transaction(self.store, user=asked.user, role=asked.role, sight=asked.sight)
+        if piece is None:
+            value = self.store.perform(tx, mutation.name, mutation.args, check=check, clock=time.thread_time)
+        else:
+            value = self.store.perform(tx, piece.label, {}, work=piece.run, clock=time.thread_time)
         if not self.store.in_transaction:  # SQL of the party's own has ended it, and what came before with it
             raise StorageFailed(f"The transaction was gone after {mutation.name}.")
         if value is not None and asked.action is None:
@@ -463,14 +460,15 @@ class Ledger:
     def own(self, piece: Piece) -> None:
         """Run a hook that nobody's mutation has called: its SQL is a decision of the room itself (R1).
 
-        It takes a version if it has touched any row. Raises MutationRejected, and then nothing of it is kept. In a turn.
+        It takes a version if it has touched any row. Raises MutationRejected, and nothing of it is kept. In a turn.
         """
         self._end_run()
         version = self.version + 1
         self.store.savepoint("own")
         try:
             self.store.version = version
-            self.store.run(piece.label, {}, work=lambda tx: (piece.run(tx), None)[1], clock=time.thread_time)
+            tx = Transaction(self.store)  # what the hook returns need not be plain data: it goes to whoever called it
+            self.store.perform(tx, piece.label, {}, work=lambda tx: (piece.run(tx), None)[1], clock=time.thread_time)
             if not any(self.store.touched(self.version).values()):
                 self.store.version = self.version
                 version = self.version
@@ -682,7 +680,10 @@ def named(value: Any) -> list[str] | None:
     """Of records that an on_action returned, their ids: dicts with an id, or lists that begin with it. None if none."""
     if not isinstance(value, list):
         return None
-    ids = [each.get("id") if isinstance(each, dict) else each[0] if isinstance(each, list) and each else None for each in value]
+    ids = [
+        each.get("id") if isinstance(each, dict) else each[0] if isinstance(each, list) and each else None
+        for each in value
+    ]
     return [id for id in ids if isinstance(id, str)] if all(isinstance(id, str) for id in ids) else None
 
 

@@ -27,9 +27,9 @@ from partysync_widget.core.errors import PartySyncError, StorageFailed
 from partysync_widget.core.roles import article
 
 from .access import Access, Standing
+from .alarms import Alarms
 from .asks import MOST_ASKED, answer
 from .bell import Bell
-from .alarms import Alarms
 from .connections import Connections
 from .counts import Counts
 from .host import Host

@@ -69,7 +69,7 @@ class Piece:
     # --- in the party's thread ------------------------------------------------------------------------------------
 
     async def perform(self) -> None:
-        """Call the hook and drive it to its end. Raises nothing but CancelledError, and then it is for others to say."""
+        """Call the hook and drive it to its end. Raises nothing but CancelledError, which others explain."""
         current.set(self)
         try:
             value = self._stepped(lambda: self._function(*self._args))

@@ -23,8 +23,8 @@ from partysync_widget.core.party import ACT, Party
 from partysync_widget.core.sight import Sight
 
 from .ephemera import Ephemera
-from .ledger import Ledger, TurnLost, Verdict, look_up
 from .lanes import Lanes
+from .ledger import Ledger, TurnLost, Verdict, look_up
 from .pages import Action
 from .parts import PART_BYTES, in_parts
 from .piece import Piece
@@ -223,7 +223,7 @@ class Room:
             queued = self._queue.popleft()
             self._turn.append(queued)
             self._bytes_taken += queued.size
-            if self.lanes.holds(queued.lane, ready=queued.piece is not None) or self._is_slow(queued):
+            if self.actor is not None and self.actor.slow and self._waits(queued):
                 self.lanes.set_aside(queued.lane, queued)
             elif self._decide(queued) is Verdict.GAP:
                 text = f"Mutation {queued.mutation.mid} came before the one it follows. Greet again and resend."
@@ -242,9 +242,13 @@ class Room:
             self.ledger.compact()
         self.ledger.seal()
 
-    def _is_slow(self, queued: Queued) -> bool:
-        """Whether it is for an ``on_action`` that awaits something first, and may have it (R5, R13)."""
-        if queued.mutation.name != ACT or queued.piece is not None or self.actor is None or not self.actor.slow:
+    def _waits(self, queued: Queued) -> bool:
+        """Whether it comes behind an action that is waited for, or is one that is to be waited for (R5, R13)."""
+        if queued.piece is not None:
+            return False  # its wait is over
+        if self.lanes.holds(queued.lane):
+            return True
+        if queued.mutation.name != ACT:
             return False
         if queued.action is not None:
             queued.mutation.mid = self.ledger.last_mid(queued.client) + 1
@@ -278,9 +282,8 @@ class Room:
                 user=session.peer.name,
                 role=session.role,
                 sight=session.sight,
-                refusal=refusal,
                 action=queued.action,
-                piece=queued.piece,
+                instead=refusal or queued.piece,
             )
         except TurnLost as lost:
             self._stopped[lost.mutation] = lost.refusal

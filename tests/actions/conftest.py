@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from tests.actions import parties
-from tests.conftest import Server
 from tests.dialect.tab import Tab
 
 names = itertools.count(1)
@@ -41,7 +40,9 @@ def world(tmp_path, monkeypatch):
 @pytest.fixture
 def serve(world, start_server):
     """Start a server with all parties of this folder: ``serve("--idle-room", "0")``."""
-    options = [each for name in ("Todos", "Slow", "Diary", "Silent") for each in ("--party", f"{parties.__name__}:{name}")]
+    options = [
+        each for name in ("Todos", "Slow", "Diary", "Silent") for each in ("--party", f"{parties.__name__}:{name}")
+    ]
     return lambda *more, **how: start_server(*options, *more, **how)
 
 

@@ -1,4 +1,4 @@
-"""Parties that act by themselves, for the tests in this folder. What they do outside is a line in a file, or a wait for one."""
+"""Parties that act by themselves. What they do in the world outside is a line in a file, or a wait for one."""
 
 import asyncio
 import datetime as dt
@@ -25,7 +25,7 @@ def note(name, line):
 
 async def opened(name):
     """Until the test has made this file."""
-    while not outside(name).exists():
+    while not outside(name).exists():  # noqa: ASYNC110  # it is another process that makes it
         await asyncio.sleep(0.005)
 
 
@@ -116,7 +116,10 @@ class Slow(Party):
             case "endless":
                 await asyncio.sleep(0)
                 self.sql("INSERT INTO todos (id, text) VALUES ('endless', 'x')")
-                self.sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO todos SELECT i, 'x', 0 FROM n")
+                self.sql(
+                    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                    "INSERT INTO todos SELECT i, 'x', 0 FROM n"
+                )
             case "step":
                 await asyncio.sleep(0)
                 self.at_once += 1

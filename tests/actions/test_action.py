@@ -114,7 +114,7 @@ def test_a_party_without_on_action_takes_none(enter):
 
 
 def test_the_ancestors_page_is_answered_with_the_records_that_were_returned(tab):
-    """As the ancestor does: to the author the result, to the others the update; and its own ``update``, which is also built in."""
+    """As the ancestor does. Its own ``update`` and ``delete`` come before the built-in ones."""
     ann, bob = tab("todos", "r", "a"), tab("todos", "r", "b")
     for each in (ann, bob):
         each.rows()
