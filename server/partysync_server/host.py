@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from partysync_widget.core.errors import MutationRejected, StorageFailed
+from partysync_widget.core.errors import MutationRejected, NotConnected, StorageFailed
 from partysync_widget.core.hosted import When
 from partysync_widget.core.party import Party
 
@@ -90,7 +90,11 @@ class Host:
 
     def piece(self, hook: str, args: tuple[Any, ...]) -> Piece:
         """One call of a hook, not yet begun, whose turn is the room's own."""
-        return Piece(hook, getattr(self.party, hook), args, baton=self._baton, ask=self._ask)
+        return self._own_piece(hook, getattr(self.party, hook), args)
+
+    def _own_piece(self, label: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Piece:
+        patience = self.party.mutation_seconds
+        return Piece(label, function, args, baton=self._baton, ask=self._ask, patience=patience)
 
     async def _called(self, piece: Piece, *, turn: bool = False) -> Any:
         """``turn``: it has one also if it asks for none."""
@@ -177,6 +181,7 @@ class Host:
             baton=self._baton,
             ask=lambda piece: self._tell(lambda: self._ready(queued, piece)),
             here=not self._slow,
+            patience=self.party.mutation_seconds,
             user=queued.session.peer.name,
             role=queued.session.role,
         )
@@ -251,21 +256,18 @@ class Host:
         return piece.role if piece is not None else ""
 
     def sql(self, query: str, args: tuple[Any, ...]) -> list[dict[str, Any]]:
-        return self._piece("sql").turn().sql(query, *args)
+        return self._piece("sql").in_turn(lambda tx: tx.sql(query, *args))
 
     def set_alarm(self, when: When) -> None:
         at = moment(when, time.time())
-        self._piece("set_alarm").turn()
-        self._place.room.ledger.set_alarm(round(at * 1000))
+        self._piece("set_alarm").in_turn(lambda _: self._place.room.ledger.set_alarm(round(at * 1000)))
 
     def get_alarm(self) -> float | None:
-        self._piece("get_alarm").turn()
-        at = self._place.room.ledger.alarm
+        at = self._piece("get_alarm").in_turn(lambda _: self._place.room.ledger.alarm)
         return None if at is None else at / 1000
 
     def delete_alarm(self) -> None:
-        self._piece("delete_alarm").turn()
-        self._place.room.ledger.set_alarm(None)
+        self._piece("delete_alarm").in_turn(lambda _: self._place.room.ledger.set_alarm(None))
 
     def broadcast(self, message: str | bytes, exclude: Iterable[Any], tag: str | None) -> None:
         frame = framed(message)
@@ -285,12 +287,18 @@ class Host:
             if error is not None and not self.closed:
                 log.error("the party %s failed in %s", self.party.name, label, exc_info=error)
 
-        piece = Piece(label, function, args, baton=self._baton, ask=self._ask)
+        piece = self._own_piece(label, function, args)
         task = asyncio.ensure_future(self._called(piece))
         task.add_done_callback(lambda done: settle(None, None if done.cancelled() else done.exception()))
 
     def connect(self, room: str, how: dict[str, Any]) -> Any:
-        return self.neighbours.connect(room, how)
+        party = how.get("party", "main")
+        if "url" not in how and room == self.name and party in (self.party.name, type(self.party)):
+            raise NotConnected("A room is no client of itself: self.sql is what it has of its own tables.")
+        piece = current.get()
+        if piece is None or piece.finished:
+            return self.neighbours.connect(room, how)
+        return piece.apart(lambda: self.neighbours.connect(room, how))
 
     def _piece(self, verb: str) -> Piece:
         piece = current.get()
@@ -310,6 +318,10 @@ class Host:
         if not self.closed and self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel)
         self.closed = True
+
+    def forget(self) -> None:
+        """Once it is closed, and nothing of it runs: let go of the instance."""
+        del self.party
 
     def _cancel(self) -> None:
         """In the party's thread: which is a daemon, so that a hook that never ends keeps no server."""

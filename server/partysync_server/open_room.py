@@ -434,6 +434,7 @@ class OpenRoom:
             return
         self._deciding = True
         self.host.close()
+        self.host.forget()
         self.bell.close()
         if (at := self.room.ledger.alarm) is not None:
             seconds = min(max(at / 1000 - time.time(), 0.0), DAY)

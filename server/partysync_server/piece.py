@@ -21,10 +21,12 @@ import threading
 import types
 from collections.abc import Callable, Generator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from partysync_widget.core.errors import MutationRejected
 from partysync_widget.core.transaction import Transaction
+
+T = TypeVar("T")
 
 current: ContextVar[Piece | None] = ContextVar("piece", default=None)
 
@@ -35,7 +37,7 @@ class Piece:
     ``label`` is its name in sentences; ``user`` and ``role`` are whose action it is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # by keyword
         self,
         label: str,
         function: Callable[..., Any],
@@ -43,6 +45,7 @@ class Piece:
         *,
         baton: threading.Lock,
         ask: Callable[[Piece], None],
+        patience: float = 10.0,
         here: bool = False,  # it runs in its turn, in whichever thread that has
         user: str = "",
         role: str = "",
@@ -65,6 +68,8 @@ class Piece:
         self._over: MutationRejected | None = None  # no SQL of it runs any more
         self._step = 0  # the thread in which a step of it runs
         self._granted, self._ended = threading.Event(), threading.Event()
+        self._using = threading.Lock()  # the room's connection, which is not used when its turn is over
+        self._patience = patience  # seconds for which it may hold the room
 
     # --- in the party's thread ------------------------------------------------------------------------------------
 
@@ -84,8 +89,8 @@ class Piece:
 
     def end(self, value: Any, error: BaseException | None) -> None:
         """It is over; whoever waits for its turn goes on. The first end counts."""
-        if isinstance(error, StopIteration):  # no future takes one, and whoever waits would wait for ever
-            error = RuntimeError(f"{self.label} raised StopIteration.")
+        if error is not None and (isinstance(error, StopIteration) or not isinstance(error, Exception)):
+            error = _tamed(self.label, error)
         if not self.finished:
             self.finished, self._value, self._error = True, value, error
             self._function, self._args = _over, ()
@@ -112,8 +117,34 @@ class Piece:
             raise self._over
         return waits_for
 
-    def turn(self) -> Transaction:
-        """The room's turn, waited for at the first SQL. Raises MutationRejected if there is none for it."""
+    def in_turn(self, work: Callable[[Transaction], T]) -> T:
+        """Do something in the room's turn, which is waited for at the first SQL.
+
+        Raises MutationRejected if there is none for it, or it has held the room for too long.
+        """
+        tx = self._turn()
+        with self._using:
+            if self._over is not None:
+                raise self._over
+            return work(tx)
+
+    def apart(self, work: Callable[[], T]) -> T:
+        """Wait for something that is elsewhere; actions go on meanwhile. Raises MutationRejected in the turn."""
+        if self._tx is not None:
+            raise MutationRejected(
+                "bad-sql",
+                f"{self.label} waits for another room after its SQL, or in an action that is not async, and everybody "
+                f"in this room would wait with it. Connect first, and then do the SQL.",
+            )
+        if self._step != threading.get_ident():
+            return work()
+        self._baton.release()
+        try:
+            return work()
+        finally:
+            self._baton.acquire()
+
+    def _turn(self) -> Transaction:
         if self._step != threading.get_ident():
             raise MutationRejected(
                 "bad-sql",
@@ -149,19 +180,35 @@ class Piece:
         if not self.finished:
             self._tx = tx
             self._granted.set()
-            self._ended.wait()
+            if not self._ended.wait(self._patience):
+                self._let_go()
             self._tx = None
         if self._error is not None:
             raise self._error
         return self._value
 
+    def _let_go(self) -> None:
+        """It holds the room for too long. Its Python cannot be stopped, but goes on without the room."""
+        with self._using:  # SQL that runs is stopped by its own time
+            self._over = MutationRejected(
+                "too-slow",
+                f"{self.label} held the room for {self._patience:g} s after its first SQL and was given up; nothing of "
+                f"it was kept. Let it do first what takes its time, and then the SQL.",
+            )
+            self.end(None, self._over)
+
     def _inline(self, tx: Transaction) -> Any:
         """The same for a hook that is not ``async``: all of it, here and now."""
+        if not self._baton.acquire(timeout=self._patience):
+            text = f"{self.label} has waited {self._patience:g} s for another hook of the party, which runs still."
+            raise MutationRejected("too-slow", f"{text} Try again.")
         before = current.set(self)
-        self._tx, self.asked = tx, True
+        self._tx, self.asked, self._step = tx, True, threading.get_ident()
         try:
-            return self._stepped(lambda: self._function(*self._args))
+            return self._function(*self._args)
         finally:
+            self._step = 0
+            self._baton.release()
             self._tx = None
             self._over = MutationRejected("bad-sql", f"{self.label} is over.")
             current.reset(before)
@@ -201,6 +248,13 @@ class _Driven:
         finally:
             with contextlib.suppress(Exception):  # what it does on its way out is nobody's any more
                 self._coroutine.close()
+
+
+def _tamed(label: str, error: BaseException) -> RuntimeError:
+    """Of a hook's own, what would end the server's loop (SystemExit), or what no future takes (StopIteration)."""
+    tamed = RuntimeError(f"{label} raised {type(error).__name__}.")
+    tamed.__cause__ = error
+    return tamed
 
 
 def _ignored(_value: Any, _error: BaseException | None) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Server
 from tests.dialect.tab import Tab
 
-NAMES = ("Lobby", "Patient", "Broken", "Api", "SlowApi", "Instances", "Mirror")
+NAMES = ("Lobby", "Patient", "Broken", "Api", "SlowApi", "Instances", "Mirror", "Holder", "Quits")
 PAGE = "https://wall.example.org"
 PARTIES = [option for name in NAMES for option in ("--party", f"tests.hooks.parties:{name}")] + ["--origin", PAGE]
 names = itertools.count(1)
@@ -44,6 +44,12 @@ class Guest(Tab):
         self._asking = True
         yield
         self._asking = False
+
+    def hear_complaint(self):
+        """The next exception, without what is told before it."""
+        while not (isinstance(heard := self.hear(), dict) and "exception" in heard):
+            assert heard is not None
+        return heard["exception"][0]
 
     def until(self, wanted):
         """Hear until this, or something of this type, comes; all that was heard before it."""

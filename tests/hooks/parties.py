@@ -232,3 +232,51 @@ class Mirror(Party):
                 "WHERE text IS NOT excluded.text", row["id"], row["text"],
             )  # fmt: skip
         self.broadcast(f"copied {len(records)} in {threading.current_thread().name.split('-')[1]}")
+
+
+class Holder(Party):
+    """Holds its room, or waits for another, in every place where that can be asked for."""
+
+    schema = ROWS
+    mutation_seconds = 0.5
+
+    def on_message(self, connection, message):
+        how = json.loads(message)
+        if how["do"] == "hold":
+            self.sql("INSERT INTO log (id, text) VALUES ('held', 'x')")
+            time.sleep(2)
+            self.sql("INSERT INTO log (id, text) VALUES ('later', 'x')")
+        elif how["do"] == "connect after sql":
+            self.sql("INSERT INTO log (id, text) VALUES ('before', 'x')")
+            self.connect("other")
+        elif how["do"] == "connect to itself":
+            self.connect(self.room, party="holder")
+        elif how["do"] == "connect to nobody":
+            self.connect("other", url=how["url"], token="x", timeout=2)
+
+    def on_action(self, channel, action):
+        if action["type"] == "connect":
+            self.connect("other")
+        self.sql("INSERT INTO log (id, text) VALUES (?, 'x')", action["payload"]["id"])
+        return self.sql("SELECT * FROM log WHERE id = ?", action["payload"]["id"])
+
+
+class Quits(Party):
+    """Raises what would end a server, where nobody has asked it."""
+
+    schema = ROWS
+
+    def on_message(self, connection, message):
+        if message == "soon":
+            self.soon(self.quit)
+        elif message == "alarm":
+            self.set_alarm(time.time())
+        else:
+            connection.send(message)
+
+    def quit(self):
+        raise SystemExit("of its own")
+
+    def on_alarm(self):
+        self.delete_alarm()
+        raise SystemExit("of its own")
