@@ -276,9 +276,9 @@ class Host:
 
     def close(self) -> None:
         """The room closes, and decides nothing more. Whatever still runs is cancelled, and hears so at its SQL."""
-        if not self.closed and self._loop is not None:
+        before, self.closed = self.closed, True
+        if not before and self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel)
-        self.closed = True
 
     def _cancel(self) -> None:
         """In the party's thread: which is a daemon, so that a hook that never ends keeps no server."""

@@ -96,11 +96,11 @@ class OpenRoom:
         self._purge_at = 0.0  # when rows that are deleted and kept may have had their time
         self._peers_at = 0.0  # when who is there may be told again, by the loop's clock
         self._peers_later: asyncio.TimerHandle | None = None
-        self._work = asyncio.Event()
-        self._eased = asyncio.Event()  # set for a moment after each turn
-        self.host = Host(self, room.party, name)
+        self.host = Host(self, room.party, name)  # first of what may raise
         self.bell = Bell(self, alarms)
         room.actor = self.host if room.party.acts() else None
+        self._work = asyncio.Event()
+        self._eased = asyncio.Event()  # set for a moment after each turn
         self._driver = asyncio.create_task(self._drive())
 
     async def start(self) -> None:
