@@ -95,7 +95,7 @@ def ids(place):
 
 
 def test_a_hook_is_one_decision_of_the_room_itself(in_a_room):
-    """R1: it takes one version, and what it returns goes to whoever has called it."""
+    """R1, B6: it takes one version, and what it returns goes to whoever has called it."""
 
     async def story(place):
         returned = await place.host.call("on_plain", "a"), await place.host.call("on_slow", "b")

@@ -36,7 +36,7 @@ def test_others_go_on_at_full_speed_beside_an_action_that_waits(come, world, wai
 
 
 def test_the_edits_of_one_client_keep_their_order_behind_its_action(come, world, wait_until):
-    """R5: what it sends later waits, and is decided in order."""
+    """R5, B5: what it sends later waits, and is decided in order."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     first = ann.act("todos", "create", {"id": "1", "text": "x", "gate": "gate"})
     later = [
@@ -222,7 +222,7 @@ def test_steps_of_a_party_run_one_at_a_time(come):
 
 
 def test_a_barrier_of_its_author_waits_for_an_action_and_that_of_others_does_not(come, world, wait_until):
-    """R2: ``sync`` is for what one has sent oneself."""
+    """R2, B5: ``sync`` is for what one has sent oneself."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     slow = ann.act("todos", "create", {"id": "slow", "text": "x", "gate": "gate"})
     wait_until(begun(world, "slow"))
@@ -240,7 +240,7 @@ def test_a_barrier_of_its_author_waits_for_an_action_and_that_of_others_does_not
 
 
 def test_others_are_shown_an_action_as_its_authors_and_undecided(come, world, wait_until):
-    """R11, D5: as a draft of the row that it is about, which ends in the delta that carries the row."""
+    """R11, D8: as a draft of the row that it is about, which ends in the delta that carries the row."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     slow = ann.act("todos", "create", {"id": "slow", "text": "at last", "gate": "gate"})
 
