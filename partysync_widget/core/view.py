@@ -202,7 +202,7 @@ class View:
         if size > self.limits.frame:
             raise FrameTooLarge(size, self.limits.frame)
         if self.mutators is not None and name not in self.mutators:
-            if name in (*self.party.mutators, *self.party.built_in):
+            if name in (*self.party.mutators, *self.party.built_in) or (name == ACT and self.party.acts()):
                 self.party.require(self.role, name)
             raise MutationRejected(
                 "unknown-mutator", f"The room has no mutator {name!r:.100}. It has: {', '.join(sorted(self.mutators))}."

@@ -315,9 +315,9 @@ class Host:
     def close(self) -> None:
         """The room closes, and decides nothing more. Whatever still runs is cancelled, and hears so at its SQL."""
         self.neighbours.close()
-        if not self.closed and self._loop is not None:
+        before, self.closed = self.closed, True
+        if not before and self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel)
-        self.closed = True
 
     def forget(self) -> None:
         """Once it is closed, and nothing of it runs: let go of the instance."""

@@ -292,7 +292,9 @@ class Room:
     def _prepare(self, queued: Queued) -> MutationRejected | None:
         """Have the action decided here and now. Why it is refused, if it is: it has no mutator that could say so."""
         refusal = self._refusal(queued)
-        if refusal is None and queued.piece is None and self.actor is not None and not self.actor.slow:
+        if refusal is not None and queued.piece is not None:  # its author has lost the right meanwhile
+            queued.piece.fail(refusal)
+        elif refusal is None and queued.piece is None and self.actor is not None and not self.actor.slow:
             queued.piece = self.actor.action(queued)
         return refusal
 
@@ -322,7 +324,10 @@ class Room:
     @property
     def deciding(self) -> str:
         """The name of the mutator that runs; empty if none does."""
-        return self._turn[-1].mutation.name if self.running and self._turn else ""
+        if not (self.running and self._turn):
+            return ""
+        piece = self._turn[-1].piece
+        return piece.label if piece is not None else self._turn[-1].mutation.name
 
     def commit(self) -> None:
         """Make the turn durable. Waits for the disk."""

@@ -132,6 +132,13 @@ class Slow(Party):
         self.sql("INSERT INTO todos (id, text) VALUES (?, 'by a task')", id)
 
     @mutator
+    def never_ends(tx):
+        tx.insert("todos", id="never", text="x")
+        tx.sql(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO todos SELECT i, 'x', 0 FROM n"
+        )
+
+    @mutator
     def add_now(tx, id: str):
         tx.insert("todos", id=id, text="at once")
 

@@ -52,7 +52,7 @@ def test_a_mutator_of_that_name_comes_first_and_is_guessed(come):
 
 
 def test_an_action_shows_nothing_until_it_is_decided(come):
-    """R7, C1: nobody has its code but the room."""
+    """R7, B5, C1: nobody has its code but the room."""
     ann = come(Todos)
     ann.offline()
 
@@ -96,6 +96,7 @@ def test_an_action_about_no_table_is_refused(come):
 
 
 def test_an_action_goes_by_itself(come):
+    """B5: no batch takes it along."""
     ann = come(Todos)
 
     with pytest.raises(MutationRejected, match="goes by itself"), ann.batch():

@@ -68,7 +68,7 @@ def test_a_room_that_cannot_begin_says_why_and_begins_later(come, world, house):
 
 
 def test_an_alarm_rings_and_what_it_does_is_told_to_everybody(come, world, wait_until):
-    """R1, R2: one version, of the room's own."""
+    """R1, R2, B6: one version, of the room's own."""
     ann, bob = come(Diary, user="ann"), come(Diary, user="bob")
 
     due = ann.act("days", "wake", 0.1).result(8)

@@ -6,6 +6,7 @@ import pytest
 
 from partysync_widget.core.errors import MutationRejected
 from tests.actions.parties import Slow
+from tests.dialect.tab import Tab
 
 
 def begun(world, *ids):
@@ -35,7 +36,7 @@ def test_others_go_on_at_full_speed_beside_an_action_that_waits(come, world, wai
 
 
 def test_the_edits_of_one_client_keep_their_order_behind_its_action(come, world, wait_until):
-    """R5: what it sends later waits, and is decided in order."""
+    """R5, B5: what it sends later waits, and is decided in order."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     first = ann.act("todos", "create", {"id": "1", "text": "x", "gate": "gate"})
     later = [
@@ -133,6 +134,82 @@ def test_sql_of_an_action_that_never_ends_is_stopped_as_a_mutators_is(come):
     assert [row["id"] for row in bob.table("todos").records] == [f"b{n}" for n in range(20)]
 
 
+def test_an_action_in_a_turn_that_another_took_along_is_decided_all_the_same(come):
+    """R5, R6: it cannot be run twice, so it is begun anew; its SQL stays once."""
+    ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
+
+    for n in range(5):
+        made = [ann.act("todos", "create", {"id": f"{n} {m}", "text": "x"}) for m in range(5)]
+        stopped = bob.mutate("never_ends")
+        for each in made:
+            each.result(20)
+        with pytest.raises(MutationRejected, match="never_ends was stopped"):
+            stopped.result(20)
+
+    bob.sync(8)
+    assert [row["id"] for row in bob.table("todos").records] == [f"{n} {m}" for n in range(5) for m in range(5)]
+
+
+def test_whoever_may_change_nothing_any_more_is_refused_when_it_is_decided(house, come, enter, world, wait_until):
+    """A2: the role counts at the decision; and who waits for the next turn is not held up by it."""
+    ann = come(Slow, user="ann")
+    share = ann.share("editor")
+    guest = enter(share.link, at=house, party=Slow, url=None, token=None)
+    waits = guest.act("todos", "create", {"id": "g", "text": "x", "gate": "gate"})
+    wait_until(begun(world, "g"))
+
+    ann.revoke(share)
+    wait_until(lambda: guest.status == "failed")
+    world.open("gate")
+
+    assert ann.act("todos", "create", {"id": "a", "text": "x"}).result(8)
+    ann.sync(8)
+    assert [row["id"] for row in ann.table("todos").records] == ["a"]
+    assert not waits.done() or waits._future.exception()
+
+
+def test_a_viewer_acts_on_nothing(house, come, enter, world):
+    """R13: refused in the kernel, and in the room, where nothing is begun."""
+    ann = come(Slow, user="ann")
+    link = ann.share("viewer").link
+    guest = enter(link, at=house, party=Slow, url=None, token=None)
+    guest.sync(8)
+
+    with pytest.raises(MutationRejected, match="viewers change nothing"):
+        guest.act("todos", "create", {"id": "g", "text": "x"})
+    page = Tab(house, f"/parties/slow/{ann.name}", token=link.partition("#")[2])
+    try:
+        [why] = page.result("create", {"id": "g", "text": "x"})
+    finally:
+        page.close()
+
+    assert "viewers change nothing" in why
+    assert world.noted("begun") == []
+
+
+def test_a_room_stays_open_for_an_action_though_everybody_has_left(serve, enter, world, wait_until):
+    """R6: what was sent is decided."""
+    server = serve("--idle-room", "0.1")
+    ann = enter("r", at=server, party=Slow)
+    ann.act("todos", "create", {"id": "slow", "text": "x", "gate": "gate"})
+    wait_until(begun(world, "slow"))
+    ann.close()
+    other = enter("other", at=server, party=Slow)
+    other.mutate("add_now", id="x").result(8)
+    other.close()
+    wait_until(
+        lambda: len(server.files("*.db-wal")) == 1, what="The other room, which nothing keeps open, being closed"
+    )
+
+    world.open("gate")
+
+    wait_until(lambda: not server.files("*.db-wal"))
+    again = enter("r", at=server, party=Slow)
+    again.sync(8)
+    assert [row["id"] for row in again.table("todos").records] == ["slow"]
+    assert world.noted("begun") == ["slow"]
+
+
 def test_steps_of_a_party_run_one_at_a_time(come):
     """Its ``self`` needs no locks, whoever acts."""
     people = [come(Slow, user=f"p{n}") for n in range(4)]
@@ -145,7 +222,7 @@ def test_steps_of_a_party_run_one_at_a_time(come):
 
 
 def test_a_barrier_of_its_author_waits_for_an_action_and_that_of_others_does_not(come, world, wait_until):
-    """R2: ``sync`` is for what one has sent oneself."""
+    """R2, B5: ``sync`` is for what one has sent oneself."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     slow = ann.act("todos", "create", {"id": "slow", "text": "x", "gate": "gate"})
     wait_until(begun(world, "slow"))
@@ -163,7 +240,7 @@ def test_a_barrier_of_its_author_waits_for_an_action_and_that_of_others_does_not
 
 
 def test_others_are_shown_an_action_as_its_authors_and_undecided(come, world, wait_until):
-    """R11, D5: as a draft of the row that it is about, which ends in the delta that carries the row."""
+    """R11, D8: as a draft of the row that it is about, which ends in the delta that carries the row."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     slow = ann.act("todos", "create", {"id": "slow", "text": "at last", "gate": "gate"})
 

@@ -1,0 +1,218 @@
+"""A host: hooks that are called in an open room, and what becomes of their SQL."""
+
+import asyncio
+import threading
+import time
+
+import apsw
+import pytest
+
+from partysync_server.access import Access
+from partysync_server.parties import Parties
+from partysync_server.rooms import Rooms
+from partysync_widget.core import messages as m
+from partysync_widget.core.errors import MutationRejected, PartySyncError, StorageFailed
+from partysync_widget.core.party import Party
+
+
+class Hooked(Party):
+    """Hooks of whatever name: what calls them is not the point here."""
+
+    schema = "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, n INTEGER UNIQUE) STRICT"
+
+    def __init__(self):
+        self.said = []
+        self.gate = threading.Event()
+
+    def on_plain(self, id):
+        self.sql("INSERT INTO t (id) VALUES (?)", id)
+        return object
+
+    def on_nothing(self):
+        return self.said
+
+    async def on_slow(self, id):
+        await asyncio.sleep(0.01)
+        self.sql("INSERT INTO t (id) VALUES (?)", id)
+        return self.sql("SELECT count(*) AS n FROM t")[0]["n"]
+
+    def on_bad(self):
+        self.sql("INSERT INTO t (id) VALUES ('half')")
+        raise KeyError("its own")
+
+    def on_twice(self):
+        self.sql("INSERT INTO t (id, n) VALUES ('a', 1)")
+        try:
+            self.sql("INSERT INTO t (id, n) VALUES ('b', 1)")
+        except apsw.ConstraintError as error:
+            self.said.append(type(error).__name__)
+
+    def on_blocks(self):
+        self.gate.wait(8)
+
+    async def on_waits(self):
+        await asyncio.Event().wait()
+
+    def tells(self, *, well):
+        self._host.afterwards(lambda: self.said.append("before its SQL"))
+        self.sql("INSERT INTO t (id) VALUES ('told')")
+        self._host.afterwards(lambda: self.said.append("after it"))
+        if not well:
+            raise ValueError("no")
+
+    def on_tells_badly(self):
+        self.tells(well=False)
+
+    def on_tells_well(self):
+        self.tells(well=True)
+
+    def on_reads(self):
+        return self.sql("SELECT id FROM t")
+
+
+@pytest.fixture
+def in_a_room(tmp_path):
+    """Run a story in an open room of a party; the room is closed in the end."""
+    access = Access(tmp_path / "access.sqlite")
+
+    def run(story, party=Hooked):
+        async def whole():
+            rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+            place = await rooms.open(party, "r")
+            try:
+                return await asyncio.wait_for(story(place), 8)
+            finally:
+                await rooms.close(m.Bye("The end."))
+
+        return asyncio.run(whole())
+
+    yield run
+    access.close()
+
+
+def ids(place):
+    return [id for (id,) in place.room.ledger.store.execute("SELECT id FROM t ORDER BY id")]
+
+
+def test_a_hook_is_one_decision_of_the_room_itself(in_a_room):
+    """R1, B6: it takes one version, and what it returns goes to whoever has called it."""
+
+    async def story(place):
+        returned = await place.host.call("on_plain", "a"), await place.host.call("on_slow", "b")
+        return returned, place.room.ledger.version, place.room.shown, ids(place)
+
+    assert in_a_room(story) == ((object, 2), 2, 2, ["a", "b"])
+
+
+def test_a_hook_that_touches_no_row_takes_no_version(in_a_room):
+    """R1: there is nothing to tell."""
+
+    async def story(place):
+        return await place.host.call("on_nothing"), await place.host.call("on_reads"), place.room.ledger.version
+
+    assert in_a_room(story) == ([], [], 0)
+
+
+def test_a_hook_that_raises_keeps_nothing_and_raises_to_whoever_called_it(in_a_room):
+    """R6."""
+
+    async def story(place):
+        with pytest.raises(KeyError, match="its own"):
+            await place.host.call("on_bad")
+        await place.host.call("on_plain", "a")
+        return ids(place), place.room.ledger.version
+
+    assert in_a_room(story) == (["a"], 1)
+
+
+def test_a_hook_may_catch_what_its_sql_raises(in_a_room):
+    async def story(place):
+        await place.host.call("on_twice")
+        return ids(place), place.host.party.said
+
+    assert in_a_room(story) == (["a"], ["ConstraintError"])
+
+
+def test_a_hook_that_blocks_keeps_no_turn_and_no_loop(in_a_room):
+    """Its thread is its own."""
+
+    async def story(place):
+        blocked = asyncio.create_task(place.host.call("on_blocks"))
+        began = time.monotonic()
+        while time.monotonic() < began + 0.05:
+            await place.between(lambda ledger: ledger.version)
+        assert not blocked.done()
+        place.host.party.gate.set()
+        await blocked
+        return True
+
+    assert in_a_room(story)
+
+
+def test_what_a_hook_tells_waits_until_its_sql_is_durable(in_a_room):
+    """R9: and what was undone is not told; what was said before any SQL, at once."""
+
+    async def story(place):
+        said = place.host.party.said
+        with pytest.raises(ValueError, match="no"):
+            await place.host.call("on_tells_badly")
+        assert said == ["before its SQL"]
+        await place.host.call("on_tells_well")
+        return said
+
+    assert in_a_room(story) == ["before its SQL", "before its SQL", "after it"]
+
+
+def test_a_hook_has_its_time(in_a_room):
+    class Hasty(Hooked):
+        action_seconds = 0.05
+
+    async def story(place):
+        with pytest.raises(MutationRejected, match=r"on_waits was given up after 0.05 s") as late:
+            await place.host.call("on_waits")
+        return late.value.code
+
+    assert in_a_room(story, Hasty) == "too-slow"
+
+
+def test_a_room_that_closes_ends_its_hooks_and_its_thread(in_a_room):
+    waiting = []
+
+    async def story(place):
+        waiting.append(asyncio.create_task(place.host.call("on_waits")))
+        await place.host.call("on_plain", "a")
+        assert place.needed
+
+    in_a_room(story)
+    [task] = waiting
+    assert task.cancelled() or isinstance(task.exception(), StorageFailed)
+    for each in threading.enumerate():
+        if each.name.startswith("partysync-party"):
+            each.join(8)
+            assert not each.is_alive()
+
+
+def test_a_party_that_cannot_be_made_leaves_nothing_open(in_a_room, tmp_path):
+    class Broken(Hooked):
+        def __init__(self):
+            raise ValueError("not like this")
+
+    with pytest.raises(StorageFailed, match="could not begin in this room: ValueError: not like this"):
+        in_a_room(lambda place: place, Broken)
+
+    assert not [*tmp_path.glob("rooms/*/*-wal")]
+
+
+def test_self_needs_a_room():
+    """In a kernel nobody makes an instance; whoever does is told."""
+    with pytest.raises(PartySyncError, match=r"Only the server makes an instance of a party"):
+        Hooked().sql("SELECT 1")
+
+
+def test_sql_in_init_is_refused_with_what_to_do(in_a_room):
+    class Early(Hooked):
+        def __init__(self):
+            self.sql("SELECT 1")
+
+    with pytest.raises(StorageFailed, match="belongs into on_start"):
+        in_a_room(lambda place: place, Early)
