@@ -6,13 +6,16 @@ A room whose file is closed has no log beside it: SQLite takes that away.
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import statistics
 import time
+import weakref
 from pathlib import Path
 
 import pytest
 
+from partysync_server import operating
 from partysync_server.access import Access
 from partysync_server.parties import Parties
 from partysync_server.principal import OPERATOR
@@ -253,6 +256,22 @@ def test_a_room_never_sleeps_while_something_is_undecided_or_unsent(rooms):
     assert isinstance(wire.heard[-1], m.Bye)
 
 
+def test_a_sleeping_room_holds_neither_its_store_nor_its_party(rooms):
+    """Nor anything that was encoded for somebody."""
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        await come(place, "a")
+        held = [weakref.ref(each) for each in (place.room.ledger.store, place.host.party, place.room.ledger.pages)]
+        await settled(place)
+        gc.collect()
+        left = [each() for each in held if each() is not None]
+        await rooms.close(m.Bye("The end."))
+        return left, place.room._deltas, place.room._snapshots
+
+    assert asyncio.run(story()) == ([], {}, {})
+
+
 def test_a_room_that_cannot_be_opened_again_says_so(rooms, monkeypatch):
     async def story():
         place = await rooms.open(Main, "r")
@@ -274,6 +293,58 @@ def test_a_room_that_cannot_be_opened_again_says_so(rooms, monkeypatch):
 
     assert (error.kind, error.retry) == ("storage", "backoff")
     assert not same
+
+
+def test_a_sleeping_room_is_backed_up_listed_and_restored_like_any_other(rooms, tmp_path):
+    """And whoever is in it hears that it was restored."""
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        session, wire = await come(place, "a")
+        table = m.Mutation(1, "create_table", {"name": "t", "columns": []})
+        place.receive(session, m.Push(place.room.ledger.epoch, [table]))
+        await until(lambda: wire.kinds(m.Delta))
+        await settled(place)
+        (tmp_path / "copy.db").touch()
+        (line,) = await operating.listed(rooms)
+        label = await operating.back_up(rooms, "main", "r", tmp_path / "copy.db")
+        awake = not place.asleep
+        await settled(place)
+        await operating.restore(rooms, "main", "r", tmp_path / "copy.db")
+        again = await rooms.open(Main, "r")
+        _, later = await come(again, "b")
+        await rooms.close(m.Bye("The end."))
+        return line.version, label.version, awake, wire.heard[-1], later.kinds(m.Welcome)[0].version
+
+    listed, backed_up, awake, last, restored = asyncio.run(story())
+
+    assert (listed, backed_up, restored) == (1, 1, 1)
+    assert awake
+    assert isinstance(last, m.Bye)
+
+
+def test_who_comes_and_goes_while_a_room_falls_asleep_or_wakes_finds_it(rooms):
+    """At each moment of it; everybody is welcomed, and holds what the others do."""
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        session, _ = await come(place, "a")
+        table = m.Mutation(1, "create_table", {"name": "t", "columns": []})
+        place.receive(session, m.Push(place.room.ledger.epoch, [table]))
+        versions = []
+        for n in range(40):
+            place.doze()
+            for _ in range(n % 9):
+                await asyncio.sleep(0)
+            guest, wire = await come(place, f"g{n}")
+            place.receive(guest, push(place, 1))
+            await until(lambda wire=wire: wire.kinds(m.Delta))
+            versions.append(wire.kinds(m.Delta)[-1].version)
+            place.leave(guest)
+        await rooms.close(m.Bye("The end."))
+        return versions
+
+    assert asyncio.run(story()) == list(range(2, 42))
 
 
 def test_a_large_room_stays_open(rooms, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import Server
 from tests.dialect.tab import Tab
 
-NAMES = ("Lobby", "Patient", "Broken", "Api", "SlowApi", "Instances", "Mirror", "Holder", "Quits")
+NAMES = ("Lobby", "Patient", "Broken", "Api", "SlowApi", "Instances", "Mirror", "Holder", "Quits", "Careful")
 PAGE = "https://wall.example.org"
 PARTIES = [option for name in NAMES for option in ("--party", f"tests.hooks.parties:{name}")] + ["--origin", PAGE]
 names = itertools.count(1)

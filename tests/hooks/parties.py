@@ -74,7 +74,7 @@ class Lobby(Party):
 
     def on_close(self, connection):
         self.sql("INSERT INTO log (id, text) VALUES (?, 'left')", f"{connection.id}-left")
-        self.broadcast(f"{connection.state['name']} left")
+        self.broadcast(f"{(connection.state or {'name': '?'})['name']} left")
         connection.send("nobody hears this")
 
 
@@ -217,9 +217,14 @@ class Mirror(Party):
         else:
             self.source = self.connect(how["room"], **how.get("how", {}))
         todos = self.source.table("todos")
-        todos.observe(lambda change: self.soon(self.copy))
+        todos.observe(self.changed)
         self.copy()
         connection.send(json.dumps({"mirrors": self.source.name, "took": time.monotonic() - began}))
+
+    def changed(self, change):
+        """In a thread of the client's."""
+        self.broadcast("seen")
+        self.soon(self.copy)
 
     def copy(self):
         records = self.source.table("todos").records
@@ -280,3 +285,31 @@ class Quits(Party):
     def on_alarm(self):
         self.delete_alarm()
         raise SystemExit("of its own")
+
+
+class Careful(Party):
+    """Begins slowly, and decides nothing before that; or not at all, the second time."""
+
+    schema = ROWS
+
+    def __init__(self):
+        self.ready = False
+
+    async def on_start(self):
+        self.soon(self.note)
+        await asyncio.sleep(0.3)
+        if self.sql("SELECT count(*) AS n FROM log WHERE id = 'never again'")[0]["n"]:
+            raise RuntimeError("a secret of its own")
+        self.ready = True
+
+    def note(self):
+        """A turn of its own, while it begins."""
+        self.sql("INSERT INTO log (id, text) VALUES ('noted', 'x') ON CONFLICT DO NOTHING")
+
+    def on_action(self, channel, action):
+        if not self.ready:
+            raise MutationRejected("early", "It came before the beginning.")
+        self.sql("INSERT INTO log (id, text) VALUES (?, 'x')", action["payload"]["id"])
+
+    def on_message(self, connection, message):
+        connection.send(f"{message}: {self.ready}")

@@ -1,10 +1,12 @@
 """Hooks and sleep: an instance is made anew, what belongs to connections stays, and hooks and alarms wake a room."""
 
 import json
+import threading
 
 import pytest
 
 from tests.hooks.conftest import PARTIES
+from tests.server.stranger import Stranger
 
 
 @pytest.fixture
@@ -43,10 +45,43 @@ def test_an_alarm_wakes_a_room(drowsy, tab, wait_until):
     assert "Traceback" not in drowsy.log
 
 
-def test_a_hook_that_runs_keeps_a_room_awake(drowsy, tab, wait_until):
+def test_a_party_begins_again_before_anything_else_is_decided(drowsy, tab, wait_until):
+    page = tab("careful", "1", at=drowsy)
+    for n in range(2):
+        assert isinstance(page.result("add", {"id": f"r{n}"}, channel="log")[0], list)
+        wait_until(asleep(drowsy), what="sleep")
+        page.say("ready")
+        while page.hear() != "ready: True":
+            pass
+        wait_until(asleep(drowsy), what="sleep")
+    assert page.rows("log").keys() == {"noted", "r0", "r1"}
+
+
+def test_a_party_that_cannot_begin_again_ends_the_room_with_a_sentence(drowsy, tab, wait_until):
+    """R6. Nothing is decided by a party that has not begun; whoever comes again is told at the door."""
+    page = tab("careful", "1", at=drowsy)
+    page.result("add", {"id": "never again"}, channel="log")
+    wait_until(asleep(drowsy), what="sleep")
+    page.act("add", {"id": "r1"}, channel="log")
+    *_, last = page.hear_all()
+    assert "could not begin" in last["exception"][0]
+    assert "secret" not in last["exception"][0]
+    with Stranger(drowsy, f"/parties/careful/{tab.room}", subprotocol=None) as again:
+        assert again.status == 503
+
+
+def test_a_room_stays_awake_while_a_hook_runs(drowsy, tab, wait_until):
     page = tab("slow-api", "1", at=drowsy)
     wait_until(asleep(drowsy), what="sleep")
-    page.close()
+    asked = []
+    waiting = threading.Thread(target=lambda: asked.append(drowsy.get(f"/parties/slow-api/{tab.room}?seconds=0.9")))
+    waiting.start()
+    wait_until(lambda: not asleep(drowsy)() or asked)
+    while not asked:
+        assert not asleep(drowsy)() or asked
+        waiting.join(0.05)
+    assert asked == ["there it is"]
+    assert page.rows("log") == {}
 
 
 def test_on_close_wakes_a_room(drowsy, tab, wait_until):

@@ -4,10 +4,22 @@ Connections: what a party hears of the web pages in its room, and what it can te
 Real pages on a real server. A message is whatever is no frame of the dialect; frames go their way as ever.
 """
 
+import asyncio
+import time
+
 import pytest
 
 import partysync_widget as ps
+from partysync_server.access import Access
+from partysync_server.connections import MOST_HEARD, Connection, Visitor
+from partysync_server.dialect import Page
+from partysync_server.parties import Parties
+from partysync_server.principal import OPERATOR
+from partysync_server.rooms import Rooms
+from partysync_server.session import Session
+from partysync_widget.core import messages as m
 from tests.hooks.conftest import PARTIES
+from tests.hooks.parties import Patient
 from tests.hostile.test_decoder import resident
 from tests.server.stranger import sentence
 
@@ -27,7 +39,8 @@ def test_who_comes_says_something_and_goes_is_told_to_the_others(tab):
     bob.say("hello there")
     assert ann.hear()["payload"][0][:2] == ["b-0", "hello there"]  # the row is told before
     assert ann.hear() == "Bob: hello there"
-    assert bob.hear()["payload"][0][0] == "b-0"  # and not said to itself
+    bob.say("who")
+    assert [bob.hear()["payload"][0][0], bob.hear()] == ["b-0", ["Ann", "Bob"]]  # and not said to itself
     bob.close()
     assert ann.hear()["payload"][0][:2] == ["b-left", "left"]
     assert ann.hear() == "Bob left"
@@ -118,8 +131,9 @@ def test_whom_on_connect_refuses_is_told_why_and_nothing_is_called_for_it(tab):
     ann = lobby(tab, "a", "Ann")
     refused = tab("lobby", "n", name="nobody")
     assert "Say who you are" in refused.hear_all()[-1]["exception"][0]
-    ann.say("who")
-    assert ann.hear() == ["Ann"]  # and nobody has left
+    for _ in range(3):
+        ann.say("who")
+        assert ann.hear() == ["Ann"]  # and nobody has left
     assert ann.rows("log") == {}
 
 
@@ -202,6 +216,37 @@ def lobby_at(tab, server, pk, name, **how):
     while not (isinstance(heard := guest.hear(), dict) and "you" in heard):
         pass
     return guest
+
+
+def test_while_much_waits_of_a_page_its_next_frame_is_not_read(tmp_path):
+    """R12. In number, or in bytes."""
+
+    async def story(size):
+        access = Access(tmp_path / f"access-{size}.sqlite")
+        rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+        place = await rooms.open(Patient, f"r{size}")
+        session = Session(OPERATOR, "json", "owner", client="p")
+        page = Page(place, session)
+        visitor = Visitor(place, Patient, session, Connection(place, session, page, "p", {}))
+        visitor.come()
+        heard = 0
+        while not visitor.crowded:
+            visitor.hear("wait" if not heard else "x" * size)
+            heard += 1
+        began = time.monotonic()
+        while visitor.crowded:
+            await visitor.eased(8)
+        waited = time.monotonic() - began
+        await rooms.close(m.Bye("The end."))
+        access.close()
+        return heard, waited
+
+    many, waited = asyncio.run(story(1))
+    large, _ = asyncio.run(story(300_000))
+
+    assert many == MOST_HEARD
+    assert 0.1 < waited < 5
+    assert large == 5
 
 
 def test_who_says_more_than_the_party_hears_is_read_more_slowly(tab):

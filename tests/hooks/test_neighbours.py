@@ -57,6 +57,8 @@ def test_one_room_mirrors_a_table_of_another(server, start_server, tab, source, 
     assert said["took"] < QUICK
     wait_until(follows(page, table), what="the first copy")
     table.update("t1", text="changed").result(8)
+    while page.hear() != "seen":  # told from the client's own thread
+        pass
     table.delete("t2").result(8)
     table.insert(id="t3", text="three").result(8)
     wait_until(follows(page, table), what="the changes")
