@@ -127,10 +127,12 @@ def test_a_party_may_hang_up(tab):
     ann.until("Bob left")
 
 
-def test_whom_on_connect_refuses_is_told_why_and_nothing_is_called_for_it(tab):
-    ann = lobby(tab, "a", "Ann")
+def test_whom_on_connect_refuses_is_told_why_and_nothing_is_called_for_it(server, tab, wait_until):
+    ann, sessions = lobby(tab, "a", "Ann"), server.sessions()
     refused = tab("lobby", "n", name="nobody")
     assert "Say who you are" in refused.hear_all()[-1]["exception"][0]
+    refused.close()
+    wait_until(lambda: server.sessions() <= sessions, what="its end")
     for _ in range(3):
         ann.say("who")
         assert ann.hear() == ["Ann"]  # and nobody has left
@@ -230,7 +232,7 @@ def test_while_much_waits_of_a_page_its_next_frame_is_not_read(tmp_path):
         visitor = Visitor(place, Patient, session, Connection(place, session, page, "p", {}))
         visitor.come()
         heard = 0
-        while not visitor.crowded:
+        while not visitor.crowded and heard < 1_000:
             visitor.hear("wait" if not heard else "x" * size)
             heard += 1
         began = time.monotonic()
