@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import datetime as dt
 import inspect
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +28,7 @@ from partysync_widget.core.errors import MutationRejected, StorageFailed
 from partysync_widget.core.hosted import When
 from partysync_widget.core.party import Party
 
+from .alarms import moment
 from .piece import Piece, current
 from .room import Queued, Room
 
@@ -95,8 +94,6 @@ class Host:
             if done.done():
                 return
             if error is None:
-                for each in piece.lasting:
-                    each()
                 done.set_result(value)
             else:
                 done.set_exception(error)
@@ -192,7 +189,8 @@ class Host:
 
     async def ring(self, at: int) -> None:
         """Call ``on_alarm`` for the alarm that was set for then. Raises what that raises; then it is set as before."""
-        piece = self.piece("on_alarm", ())
+        hook = self.party.on_alarm if self.has("on_alarm") else lambda: None  # type: ignore[attr-defined]
+        piece = Piece("on_alarm", hook, (), baton=self._baton, ask=self._ask)
 
         def first() -> None:
             if self._place.room.ledger.alarm == at:
@@ -250,6 +248,9 @@ class Host:
 
     def set_alarm(self, when: When) -> None:
         at = moment(when, time.time())
+        if not self.has("on_alarm"):
+            name = type(self.party).__name__
+            raise MutationRejected("bad-value", f"{name} has no on_alarm(self), which an alarm calls. Write one first.")
         self._piece("set_alarm").turn()
         self._place.room.ledger.set_alarm(round(at * 1000))
 
@@ -287,19 +288,6 @@ class Host:
         for each in tasks:
             each.cancel()
         self._tasks.add(loop.create_task(_end(loop, tasks)))
-
-
-def moment(when: When, now: float) -> float:
-    """In seconds since 1970. Raises MutationRejected for what is none."""
-    at: Any = when
-    if isinstance(when, dt.timedelta):
-        at = now + when.total_seconds()
-    elif isinstance(when, dt.datetime):
-        at = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
-    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or not 0 <= at < 1e11:
-        text = "An alarm is set for seconds since 1970, a datetime, or so long from now as a timedelta, and not"
-        raise MutationRejected("bad-value", f"{text} {when!r:.100}.")
-    return float(at)
 
 
 def _live(loop: asyncio.AbstractEventLoop) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 import threading
 import types
 from collections.abc import Callable, Generator
@@ -25,6 +26,8 @@ from typing import Any
 
 from partysync_widget.core.errors import MutationRejected
 from partysync_widget.core.transaction import Transaction
+
+log = logging.getLogger("partysync.server")
 
 current: ContextVar[Piece | None] = ContextVar("piece", default=None)
 
@@ -163,6 +166,15 @@ class Piece:
             self._tx = None
             self._over = MutationRejected("bad-sql", f"{self.label} is over.")
             current.reset(before)
+
+    def durable(self) -> None:
+        """What it did in its turn is on the disk. On the room's loop."""
+        for each in self.lasting if self.kept else ():
+            try:
+                each()
+            except Exception:  # it is the party's, or for one session: the turn is as it is
+                log.exception("what %s does afterwards has failed", self.label)
+        self.settle(self._value, self._error)
 
     def fail(self, why: MutationRejected) -> None:
         """It was undone, for this reason if for none of its own."""

@@ -150,16 +150,22 @@ def test_an_action_in_a_turn_that_another_took_along_is_decided_all_the_same(com
     assert [row["id"] for row in bob.table("todos").records] == [f"{n} {m}" for n in range(5) for m in range(5)]
 
 
-def test_whoever_may_change_nothing_any_more_is_refused_when_it_is_decided(house, come, enter, world, wait_until):
-    """A2: the role counts at the decision; and who waits for the next turn is not held up by it."""
+@pytest.mark.parametrize("stays", [True, False])
+def test_whoever_may_change_nothing_any_more_is_refused_when_it_is_decided(
+    house, come, enter, world, wait_until, stays
+):
+    """A2: the role counts at the decision, also of who has left; who waits for the next turn is not held up by it."""
     ann = come(Slow, user="ann")
     share = ann.share("editor")
     guest = enter(share.link, at=house, party=Slow, url=None, token=None)
     waits = guest.act("todos", "create", {"id": "g", "text": "x", "gate": "gate"})
     wait_until(begun(world, "g"))
 
+    if not stays:
+        guest.close()
+        wait_until(lambda: house.sessions() == 1)
     ann.revoke(share)
-    wait_until(lambda: guest.status == "failed")
+    wait_until(lambda: guest.status == ("failed" if stays else "closed"))
     world.open("gate")
 
     assert ann.act("todos", "create", {"id": "a", "text": "x"}).result(8)
