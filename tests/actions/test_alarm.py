@@ -152,6 +152,7 @@ def test_an_alarm_that_raises_is_tried_again_and_keeps_nothing(come, world, wait
 
     wait_until(lambda: "alarm" in days(ann))
     assert days(ann)["alarm"] == 0
+    assert len(world.noted("rang")) < 10, "Each time it waits longer."
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])

@@ -235,12 +235,16 @@ def test_an_alarm_needs_an_on_alarm(in_a_room):
 
 
 class Behind(Party):
-    """Its actions never end by themselves."""
+    """Its actions wait for the gate."""
 
     schema = "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL) STRICT"
 
+    def __init__(self):
+        self.gate = threading.Event()
+
     async def on_action(self, channel, action):
-        await asyncio.Event().wait()
+        while not self.gate.is_set():  # noqa: ASYNC110  # it is opened from another thread
+            await asyncio.sleep(0.005)
 
 
 class Wire:
@@ -253,28 +257,31 @@ class Wire:
         pass
 
 
+def enter(place, client):
+    """A session that has said hello."""
+    session = Session(OPERATOR, "json", "owner")
+    place.join(session, Wire())
+    place.receive(session, m.Hello(m.PROTOCOL, client))
+    return session
+
+
+def push(place, session, *mids, size=0):
+    """Inserts; ann's first is an action."""
+    many = [m.Mutation(n, "insert", {"table": "t", "id": f"{session.client} {n}", "values": {}}) for n in mids]
+    if mids[0] == 1 and session.client == "ann":
+        many[0] = m.Mutation(1, "act", {"channel": "t", "type": "x"})
+    place.receive(session, m.Push(place.room.ledger.epoch, many), size)
+
+
+async def until(there):
+    while not there():  # noqa: ASYNC110  # what is watched has no event of its own
+        await asyncio.sleep(0.005)
+
+
 @pytest.mark.parametrize(("limit", "most"), [("MOST_BEHIND", 10), ("MOST_BEHIND_BYTES", 1_000)])
 def test_so_much_waits_behind_an_action_and_no_more(in_a_room, monkeypatch, limit, most):
     """R12: whoever brings more is told to come back; others are not."""
     monkeypatch.setattr(room, limit, most)
-
-    def enter(place, client):
-        session = Session(OPERATOR, "json", "owner")
-        place.join(session, Wire())
-        place.receive(session, m.Hello(m.PROTOCOL, client))
-        return session
-
-    def push(place, session, *mids, size=0):
-        many = [
-            m.Mutation(mid, "insert", {"table": "t", "id": f"{session.client} {mid}", "values": {}}) for mid in mids
-        ]
-        if mids[0] == 1 and session.client == "ann":
-            many[0] = m.Mutation(1, "act", {"channel": "t", "type": "x"})
-        place.receive(session, m.Push(place.room.ledger.epoch, many), size)
-
-    async def until(there):
-        while not there():  # noqa: ASYNC110  # what is watched has no event of its own
-            await asyncio.sleep(0.005)
 
     async def story(place):
         ann, bob = enter(place, "ann"), enter(place, "bob")
@@ -287,3 +294,65 @@ def test_so_much_waits_behind_an_action_and_no_more(in_a_room, monkeypatch, limi
         return ann.ended.kind, bob.ended
 
     assert in_a_room(story, Behind) == ("busy", None)
+
+
+def test_what_waited_behind_an_action_comes_before_what_arrives_while_it_is_decided(in_a_room):
+    """R5."""
+
+    async def story(place):
+        loop, arrived = asyncio.get_running_loop(), threading.Event()
+        ann, commit = enter(place, "ann"), place.room.commit
+        await until(lambda: ann.live)
+        push(place, ann, 1, 2)
+        await until(lambda: place.room.lanes.behind("ann") == 2)
+
+        def bring():
+            push(place, ann, 3)
+            arrived.set()
+
+        def slow():
+            commit()
+            if not arrived.is_set():
+                loop.call_soon_threadsafe(bring)
+                arrived.wait(8)
+
+        place.room.commit = slow
+        place.host.party.gate.set()
+        await until(lambda: ann.ended or place.room.ledger.last_mid("ann") == 3)
+        return ann.ended
+
+    assert in_a_room(story, Behind) is None
+
+
+def test_an_action_stays_though_a_mutation_after_it_in_the_same_turn_is_refused(in_a_room):
+    """R6: mutations share a savepoint, which is undone then; an action cannot be run again."""
+
+    class Slow(Behind):
+        async def on_action(self, channel, action):
+            await super().on_action(channel, action)
+            self.sql("INSERT INTO t (id) VALUES ('by ann')")
+
+    async def story(place):
+        loop, arrived = asyncio.get_running_loop(), threading.Event()
+        ann, bob, turn = enter(place, "ann"), enter(place, "bob"), place.room.turn
+        await until(lambda: ann.live and bob.live)
+        push(place, ann, 1)
+        await until(lambda: place.room.lanes.behind("ann") == 1)
+
+        def bring():
+            twice = [m.Mutation(n, "insert", {"table": "t", "id": "by bob", "values": {}}) for n in (1, 2)]
+            place.receive(bob, m.Push(place.room.ledger.epoch, twice))
+            arrived.set()
+
+        def joined(time_is_up):
+            if place.room.queued and not arrived.is_set():
+                loop.call_soon_threadsafe(bring)
+                arrived.wait(8)
+            turn(time_is_up)
+
+        place.room.turn = joined
+        place.host.party.gate.set()
+        await until(lambda: place.room.ledger.last_mid("bob") == 2 and not place.room.lanes.busy)
+        return ids(place), place.room.ledger.rejected
+
+    assert in_a_room(story, Slow) == (["by ann", "by bob"], 1)

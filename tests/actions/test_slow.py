@@ -35,7 +35,7 @@ def test_others_go_on_at_full_speed_beside_an_action_that_waits(come, world, wai
     assert bob.table("todos")["slow"]["text"] == "at last"
 
 
-def test_the_edits_of_one_client_keep_their_order_behind_its_action(come, world, wait_until):
+def test_the_edits_of_one_client_keep_their_order_behind_its_action(house, come, world, wait_until):
     """R5, B5: what it sends later waits, and is decided in order."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     first = ann.act("todos", "create", {"id": "1", "text": "x", "gate": "gate"})
@@ -55,6 +55,7 @@ def test_the_edits_of_one_client_keep_their_order_behind_its_action(come, world,
     bob.sync(8)
     assert [row["id"] for row in bob.table("todos").records] == ["of bob", "1", "2", "3", "4"]
     assert world.noted("begun") == ["1", "3"]
+    assert "a session was ended" not in house.log, "They wait, and are not sent away to come again."
 
 
 def test_actions_of_several_people_wait_beside_each_other(come, world, wait_until):
