@@ -8,15 +8,19 @@ is then put right, and no alarm is missed. Times are seconds since 1970.
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import os
 import threading
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import apsw
 
-from partysync_widget.core.errors import StorageFailed
+from partysync_widget.core.errors import MutationRejected, StorageFailed
+from partysync_widget.core.hosted import When
 
 FIRST_DELAY, LAST_DELAY = 1.0, 600.0  # seconds before one that has failed is tried again; doubles
 
@@ -101,3 +105,16 @@ class Alarms:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+def moment(when: When, now: float) -> float:
+    """In seconds since 1970. Raises MutationRejected for what is none."""
+    at: Any = when
+    if isinstance(when, dt.timedelta):
+        at = now + when.total_seconds()
+    elif isinstance(when, dt.datetime):
+        at = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or not 0 <= at < 1e11:
+        text = "An alarm is set for seconds since 1970, a datetime, or so long from now as a timedelta, and not"
+        raise MutationRejected("bad-value", f"{text} {when!r:.100}.")
+    return float(at)

@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import datetime as dt
 import inspect
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +28,7 @@ from partysync_widget.core.errors import MutationRejected, NotConnected, Storage
 from partysync_widget.core.hosted import When
 from partysync_widget.core.party import Party
 
+from .alarms import moment
 from .connections import Connection, Connections, framed
 from .neighbours import Address, Neighbours
 from .piece import Piece, current
@@ -104,8 +103,6 @@ class Host:
             if done.done():
                 return
             if error is None:
-                for each in piece.lasting:
-                    each()
                 done.set_result(value)
             else:
                 done.set_exception(error)
@@ -202,7 +199,8 @@ class Host:
 
     async def ring(self, at: int) -> None:
         """Call ``on_alarm`` for the alarm that was set for then. Raises what that raises; then it is set as before."""
-        piece = self.piece("on_alarm", ())
+        hook = self.party.on_alarm if self.has("on_alarm") else lambda: None  # type: ignore[attr-defined]
+        piece = Piece("on_alarm", hook, (), baton=self._baton, ask=self._ask)
 
         def first() -> None:
             if self._place.room.ledger.alarm == at:
@@ -238,6 +236,8 @@ class Host:
         At once where it has done no SQL yet; not at all if what it did is undone. For whatever tells others of it.
         """
         piece = current.get()
+        if piece is not None and piece.given_up is not None and piece.runs_here:
+            raise piece.given_up
         if piece is None or not piece.asked or piece.finished:
             self._tell(function)
         else:
@@ -260,6 +260,9 @@ class Host:
 
     def set_alarm(self, when: When) -> None:
         at = moment(when, time.time())
+        if not self.has("on_alarm"):
+            name = type(self.party).__name__
+            raise MutationRejected("bad-value", f"{name} has no on_alarm(self), which an alarm calls. Write one first.")
         self._piece("set_alarm").in_turn(lambda _: self._place.room.ledger.set_alarm(round(at * 1000)))
 
     def get_alarm(self) -> float | None:
@@ -335,19 +338,6 @@ class Host:
 def _several(what: Any) -> Iterable[Any]:
     """Of one thing and of many: many."""
     return (what,) if isinstance(what, str | Connection) else what
-
-
-def moment(when: When, now: float) -> float:
-    """In seconds since 1970. Raises MutationRejected for what is none."""
-    at: Any = when
-    if isinstance(when, dt.timedelta):
-        at = now + when.total_seconds()
-    elif isinstance(when, dt.datetime):
-        at = (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
-    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or not 0 <= at < 1e11:
-        text = "An alarm is set for seconds since 1970, a datetime, or so long from now as a timedelta, and not"
-        raise MutationRejected("bad-value", f"{text} {when!r:.100}.")
-    return float(at)
 
 
 def _live(loop: asyncio.AbstractEventLoop) -> None:

@@ -24,7 +24,8 @@ class Lanes(Generic[T]):
 
     def __init__(self) -> None:
         self._lanes: dict[str, deque[T]] = {}
-        self._aside: list[tuple[str, T]] = []  # by the open turn
+        self._weights: dict[str, int] = {}
+        self._aside: list[tuple[str, T, int]] = []  # by the open turn
         self._new: set[str] = set()  # lanes that it begins
         self.heads: list[T] = []  # actions to be begun
 
@@ -34,17 +35,18 @@ class Lanes(Generic[T]):
         """Whether whatever comes in that lane has to wait."""
         return lane in self._lanes or lane in self._new
 
-    def set_aside(self, lane: str, one: T) -> None:
-        """It waits, or it is the action that is to be waited for."""
+    def set_aside(self, lane: str, one: T, size: int) -> None:
+        """It waits, or it is the action that is to be waited for; ``size`` is in bytes."""
         if lane not in self._lanes:
             self._new.add(lane)
-        self._aside.append((lane, one))
+        self._aside.append((lane, one, size))
 
     # --- between two turns ----------------------------------------------------------------------------------------
 
     def passed(self, decided: list[str]) -> list[T]:
         """The turn is durable, and the heads of these lanes are decided. What waited behind them, in order."""
-        for lane, one in self._aside:
+        for lane, one, size in self._aside:
+            self._weights[lane] = self._weights.get(lane, 0) + size
             found = self._lanes.setdefault(lane, deque())
             if not found:
                 self.heads.append(one)
@@ -59,12 +61,22 @@ class Lanes(Generic[T]):
 
     def leave(self, lane: str) -> list[T]:
         """The lane is no more. What waited in it, behind its head."""
+        self._weights.pop(lane, None)
         found = self._lanes.pop(lane, deque())
         return [*found][1:]
 
     def behind(self, lane: str) -> int:
         """How many are in that lane, its head among them."""
         return len(self._lanes.get(lane, ()))
+
+    def weight(self, lane: str) -> int:
+        """Their bytes."""
+        return self._weights.get(lane, 0)
+
+    @property
+    def waiting(self) -> list[T]:
+        """All that wait, in any lane."""
+        return [one for lane in self._lanes.values() for one in lane]
 
     @property
     def busy(self) -> bool:

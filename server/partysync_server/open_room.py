@@ -198,12 +198,16 @@ class OpenRoom:
     async def _answer(self, session: Session, ask: m.Ask) -> None:
         session.answers.append(await asyncio.to_thread(answer, self, session, ask, now=time.time()))
         session.asked -= 1
-        await self.reconsider(self.here())
+        await self.reconsider(self._concerned())
         self.wake()
 
     async def expire(self, now: float) -> None:
         """Ask again for those whose role was good until now; ``now``: seconds since 1970."""
-        await self.reconsider([each for each in self.wires if each.until is not None and each.until <= now])
+        await self.reconsider([each for each in self._concerned() if each.until is not None and each.until <= now])
+
+    def _concerned(self) -> list[Session]:
+        """Whose role counts: who is here, and who has gone and has something waiting to be decided (A2)."""
+        return list(dict.fromkeys([*self.wires, *(queued.session for queued in self.room.lanes.waiting)]))
 
     async def reconsider(self, whom: list[Session]) -> None:
         """Ask again what these may do. Who has another role is told, and comes again."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import logging
 import threading
 import types
 from collections.abc import Callable, Generator
@@ -27,6 +28,8 @@ from partysync_widget.core.errors import MutationRejected
 from partysync_widget.core.transaction import Transaction
 
 T = TypeVar("T")
+
+log = logging.getLogger("partysync.server")
 
 current: ContextVar[Piece | None] = ContextVar("piece", default=None)
 
@@ -68,6 +71,7 @@ class Piece:
         self._over: MutationRejected | None = None  # no SQL of it runs any more
         self._step = 0  # the thread in which a step of it runs
         self._granted, self._ended = threading.Event(), threading.Event()
+        self.given_up: MutationRejected | None = None  # it has held the room for too long
         self._using = threading.Lock()  # the room's connection, which is not used when its turn is over
         self._patience = patience  # seconds for which it may hold the room
 
@@ -164,6 +168,11 @@ class Piece:
         assert self._tx is not None  # noqa: S101  # granted
         return self._tx
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether a step of it runs in this thread."""
+        return self._step == threading.get_ident()
+
     # --- in the room ----------------------------------------------------------------------------------------------
 
     @property
@@ -190,7 +199,7 @@ class Piece:
     def _let_go(self) -> None:
         """It holds the room for too long. Its Python cannot be stopped, but goes on without the room."""
         with self._using:  # SQL that runs is stopped by its own time
-            self._over = MutationRejected(
+            self.given_up = self._over = MutationRejected(
                 "too-slow",
                 f"{self.label} held the room for {self._patience:g} s after its first SQL and was given up; nothing of "
                 f"it was kept. Let it do first what takes its time, and then the SQL.",
@@ -212,6 +221,15 @@ class Piece:
             self._tx = None
             self._over = MutationRejected("bad-sql", f"{self.label} is over.")
             current.reset(before)
+
+    def durable(self) -> None:
+        """What it did in its turn is on the disk. On the room's loop."""
+        for each in self.lasting if self.kept else ():
+            try:
+                each()
+            except Exception:  # it is the party's, or for one session: the turn is as it is
+                log.exception("what %s does afterwards has failed", self.label)
+        self.settle(self._value, self._error)
 
     def fail(self, why: MutationRejected) -> None:
         """It was undone, for this reason if for none of its own."""

@@ -37,6 +37,7 @@ QUEUED_MUTATIONS = 50_000  # waiting for a turn; whoever brings more is told to 
 QUEUED_BYTES = 32 << 20  # of their frames, after which nobody's next frame is read until some are decided
 MOST_BARRIERS = 256  # that one session waits for
 MOST_BEHIND = 5_000  # of one client that wait for an action that takes its time
+MOST_BEHIND_BYTES = 8 << 20  # of their frames
 LIMITS = m.Limits(frame=1 << 20, mutations=256)
 
 
@@ -151,12 +152,16 @@ class Room:
     def act(self, session: Session, action: Action, name: str, args: dict[str, Any], size: int) -> bool:
         """Take a call that came in another tongue; False if more waits than the room can hold."""
         queued = Queued(session, session.client, m.Mutation(0, name, args), size, action)
-        if len(self._queue) >= QUEUED_MUTATIONS or self.lanes.behind(queued.lane) >= MOST_BEHIND:
+        if len(self._queue) >= QUEUED_MUTATIONS or self._is_far_behind(queued.lane):
             return False
         self._queue.append(queued)
         self._arrived += 1
         self._bytes_arrived += size
         return True
+
+    def _is_far_behind(self, lane: str) -> bool:
+        """Whether so much waits behind an action that its client should not bring more (R12)."""
+        return self.lanes.behind(lane) >= MOST_BEHIND or self.lanes.weight(lane) >= MOST_BEHIND_BYTES
 
     def _has_seen(self, session: Session, mid: int) -> None:
         """Its results up to ``mid`` may go, in the next turn. One line per session, however often it says so."""
@@ -173,7 +178,7 @@ class Room:
             session.end(m.Error("too-large", text, "never"))
         elif len(self._queue) + len(push.mutations) > QUEUED_MUTATIONS:
             session.end(m.Error("busy", "The room has more edits waiting than it can hold.", "backoff"))
-        elif self.lanes.behind(session.client) >= MOST_BEHIND:
+        elif self._is_far_behind(session.client):
             session.end(m.Error("busy", "Too many of your edits wait for an action of yours.", "backoff"))
         else:
             session.pushed = max([session.pushed, *(mutation.mid for mutation in push.mutations)])
@@ -224,7 +229,7 @@ class Room:
             self._turn.append(queued)
             self._bytes_taken += queued.size
             if self.actor is not None and self.actor.slow and self._waits(queued):
-                self.lanes.set_aside(queued.lane, queued)
+                self.lanes.set_aside(queued.lane, queued, queued.size)
             elif self._decide(queued) is Verdict.GAP:
                 text = f"Mutation {queued.mutation.mid} came before the one it follows. Greet again and resend."
                 queued.session.end(m.Error("gap", text, "now"))
@@ -349,13 +354,9 @@ class Room:
         self.shown = self.ledger.version
 
     def _settle_pieces(self) -> None:
-        for piece in self._own_turn:
-            piece.settle(*piece.outcome)
+        for piece in [*self._own_turn, *(each.piece for each in self._turn if each.piece is not None)]:
+            piece.durable()
         self._own_turn.clear()
-        for queued in self._turn:
-            if queued.piece is not None and queued.piece.kept:
-                for each in queued.piece.lasting:
-                    each()
 
     def _release(self, held: list[Queued]) -> None:
         """What waited for an action comes before all that has come since."""

@@ -91,6 +91,9 @@ class Slow(Party):
                     await opened(gate)
                 self.sql("INSERT INTO todos (id, text) VALUES (?, ?)", payload["id"], payload["text"])
                 return self.sql("SELECT * FROM todos WHERE id = ?", payload["id"])
+            case "rest":
+                await asyncio.sleep(payload["seconds"])
+                self.sql("INSERT INTO todos (id, text) VALUES (?, 'x')", payload["id"])
             case "split":
                 self.sql("INSERT INTO todos (id, text) VALUES (?, 'before')", payload["id"])
                 await asyncio.sleep(0)

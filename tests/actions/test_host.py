@@ -7,9 +7,12 @@ import time
 import apsw
 import pytest
 
+from partysync_server import room
 from partysync_server.access import Access
 from partysync_server.parties import Parties
+from partysync_server.principal import OPERATOR
 from partysync_server.rooms import Rooms
+from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import MutationRejected, PartySyncError, StorageFailed
 from partysync_widget.core.party import Party
@@ -216,3 +219,140 @@ def test_sql_in_init_is_refused_with_what_to_do(in_a_room):
 
     with pytest.raises(StorageFailed, match="belongs into on_start"):
         in_a_room(lambda place: place, Early)
+
+
+def test_an_alarm_needs_an_on_alarm(in_a_room):
+    class Forgetful(Hooked):
+        def on_sets(self):
+            self.set_alarm(0)
+
+    async def story(place):
+        with pytest.raises(MutationRejected, match=r"Forgetful has no on_alarm\(self\)"):
+            await place.host.call("on_sets")
+        return place.room.ledger.alarm
+
+    assert in_a_room(story, Forgetful) is None
+
+
+class Behind(Party):
+    """Its actions wait for the gate."""
+
+    schema = "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL) STRICT"
+
+    def __init__(self):
+        self.gate = threading.Event()
+
+    async def on_action(self, channel, action):
+        while not self.gate.is_set():  # noqa: ASYNC110  # it is opened from another thread
+            await asyncio.sleep(0.005)
+
+
+class Wire:
+    """Takes everything."""
+
+    def send(self, frame):
+        return None
+
+    def close(self):
+        pass
+
+
+def enter(place, client):
+    """A session that has said hello."""
+    session = Session(OPERATOR, "json", "owner")
+    place.join(session, Wire())
+    place.receive(session, m.Hello(m.PROTOCOL, client))
+    return session
+
+
+def push(place, session, *mids, size=0):
+    """Inserts; ann's first is an action."""
+    many = [m.Mutation(n, "insert", {"table": "t", "id": f"{session.client} {n}", "values": {}}) for n in mids]
+    if mids[0] == 1 and session.client == "ann":
+        many[0] = m.Mutation(1, "act", {"channel": "t", "type": "x"})
+    place.receive(session, m.Push(place.room.ledger.epoch, many), size)
+
+
+async def until(there):
+    while not there():  # noqa: ASYNC110  # what is watched has no event of its own
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_BEHIND", 10), ("MOST_BEHIND_BYTES", 1_000)])
+def test_so_much_waits_behind_an_action_and_no_more(in_a_room, monkeypatch, limit, most):
+    """R12: whoever brings more is told to come back; others are not."""
+    monkeypatch.setattr(room, limit, most)
+
+    async def story(place):
+        ann, bob = enter(place, "ann"), enter(place, "bob")
+        await until(lambda: ann.live and bob.live)
+        push(place, ann, *range(1, 21), size=2_000)
+        await until(lambda: place.room.lanes.behind("ann") == 20)
+        push(place, ann, 21)
+        push(place, bob, 1, 2)
+        await until(lambda: place.room.ledger.last_mid("bob") == 2)
+        return ann.ended.kind, bob.ended
+
+    assert in_a_room(story, Behind) == ("busy", None)
+
+
+def test_what_waited_behind_an_action_comes_before_what_arrives_while_it_is_decided(in_a_room):
+    """R5."""
+
+    async def story(place):
+        loop, arrived = asyncio.get_running_loop(), threading.Event()
+        ann, commit = enter(place, "ann"), place.room.commit
+        await until(lambda: ann.live)
+        push(place, ann, 1, 2)
+        await until(lambda: place.room.lanes.behind("ann") == 2)
+
+        def bring():
+            push(place, ann, 3)
+            arrived.set()
+
+        def slow():
+            commit()
+            if not arrived.is_set():
+                loop.call_soon_threadsafe(bring)
+                arrived.wait(8)
+
+        place.room.commit = slow
+        place.host.party.gate.set()
+        await until(lambda: ann.ended or place.room.ledger.last_mid("ann") == 3)
+        return ann.ended
+
+    assert in_a_room(story, Behind) is None
+
+
+def test_an_action_stays_though_a_mutation_after_it_in_the_same_turn_is_refused(in_a_room):
+    """R6: mutations share a savepoint, which is undone then; an action cannot be run again."""
+
+    class Slow(Behind):
+        async def on_action(self, channel, action):
+            await super().on_action(channel, action)
+            self.sql("INSERT INTO t (id) VALUES ('by ann')")
+
+    async def story(place):
+        loop, arrived = asyncio.get_running_loop(), threading.Event()
+        ann, bob, turn = enter(place, "ann"), enter(place, "bob"), place.room.turn
+        await until(lambda: ann.live and bob.live)
+        push(place, ann, 1)
+        await until(lambda: place.room.lanes.behind("ann") == 1)
+
+        def bring():
+            twice = [m.Mutation(n, "insert", {"table": "t", "id": "by bob", "values": {}}) for n in (1, 2)]
+            place.receive(bob, m.Push(place.room.ledger.epoch, twice))
+            arrived.set()
+
+        def joined(time_is_up):
+            if place.room.queued and not arrived.is_set():
+                loop.call_soon_threadsafe(bring)
+                arrived.wait(8)
+            turn(time_is_up)
+
+        place.room.turn = joined
+        place.host.party.gate.set()
+        await until(lambda: place.room.ledger.last_mid("bob") == 2 and not place.room.lanes.busy)
+        return ids(place), place.room.ledger.rejected
+
+    assert in_a_room(story, Slow) == (["by ann", "by bob"], 1)

@@ -35,7 +35,7 @@ def test_others_go_on_at_full_speed_beside_an_action_that_waits(come, world, wai
     assert bob.table("todos")["slow"]["text"] == "at last"
 
 
-def test_the_edits_of_one_client_keep_their_order_behind_its_action(come, world, wait_until):
+def test_the_edits_of_one_client_keep_their_order_behind_its_action(house, come, world, wait_until):
     """R5, B5: what it sends later waits, and is decided in order."""
     ann, bob = come(Slow, user="ann"), come(Slow, user="bob")
     first = ann.act("todos", "create", {"id": "1", "text": "x", "gate": "gate"})
@@ -55,6 +55,7 @@ def test_the_edits_of_one_client_keep_their_order_behind_its_action(come, world,
     bob.sync(8)
     assert [row["id"] for row in bob.table("todos").records] == ["of bob", "1", "2", "3", "4"]
     assert world.noted("begun") == ["1", "3"]
+    assert "a session was ended" not in house.log, "They wait, and are not sent away to come again."
 
 
 def test_actions_of_several_people_wait_beside_each_other(come, world, wait_until):
@@ -150,16 +151,22 @@ def test_an_action_in_a_turn_that_another_took_along_is_decided_all_the_same(com
     assert [row["id"] for row in bob.table("todos").records] == [f"{n} {m}" for n in range(5) for m in range(5)]
 
 
-def test_whoever_may_change_nothing_any_more_is_refused_when_it_is_decided(house, come, enter, world, wait_until):
-    """A2: the role counts at the decision; and who waits for the next turn is not held up by it."""
+@pytest.mark.parametrize("stays", [True, False])
+def test_whoever_may_change_nothing_any_more_is_refused_when_it_is_decided(
+    house, come, enter, world, wait_until, stays
+):
+    """A2: the role counts at the decision, also of who has left; who waits for the next turn is not held up by it."""
     ann = come(Slow, user="ann")
     share = ann.share("editor")
     guest = enter(share.link, at=house, party=Slow, url=None, token=None)
     waits = guest.act("todos", "create", {"id": "g", "text": "x", "gate": "gate"})
     wait_until(begun(world, "g"))
 
+    if not stays:
+        guest.close()
+        wait_until(lambda: house.sessions() == 1)
     ann.revoke(share)
-    wait_until(lambda: guest.status == "failed")
+    wait_until(lambda: guest.status == ("failed" if stays else "closed"))
     world.open("gate")
 
     assert ann.act("todos", "create", {"id": "a", "text": "x"}).result(8)

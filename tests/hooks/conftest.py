@@ -46,9 +46,9 @@ class Guest(Tab):
         self._asking = False
 
     def hear_complaint(self):
-        """The next exception, without what is told before it."""
-        while not (isinstance(heard := self.hear(), dict) and "exception" in heard):
-            assert heard is not None
+        """The next exception, before which no message comes."""
+        while "exception" not in (heard := self.hear()):
+            assert isinstance(heard, dict), heard
         return heard["exception"][0]
 
     def until(self, wanted):

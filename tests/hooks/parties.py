@@ -1,6 +1,7 @@
 """Parties with hooks, for tests: each hook leaves a trace that a page can see."""
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -249,8 +250,13 @@ class Holder(Party):
         how = json.loads(message)
         if how["do"] == "hold":
             self.sql("INSERT INTO log (id, text) VALUES ('held', 'x')")
+            self.broadcast("it holds")
             time.sleep(2)
+            with contextlib.suppress(MutationRejected):
+                self.broadcast("it was undone")
             self.sql("INSERT INTO log (id, text) VALUES ('later', 'x')")
+        elif how["do"] == "count":
+            connection.send("counted")
         elif how["do"] == "connect after sql":
             self.sql("INSERT INTO log (id, text) VALUES ('before', 'x')")
             self.connect("other")

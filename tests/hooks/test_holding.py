@@ -24,6 +24,10 @@ def test_a_hook_that_holds_its_room_is_given_up_and_nothing_of_it_is_kept(tab):
     assert time.monotonic() - began < 1.9
     assert "held the room for 0.5 s" in page.hear_complaint()
     assert not other.rows("log").keys() & {"held", "later"}
+    page.say(json.dumps({"do": "count"}))  # which waits for the end of its Python
+    while isinstance(heard := page.hear(), dict):
+        pass
+    assert heard == "counted"  # and nothing that it said was told
 
 
 def test_an_action_does_not_wait_for_ever_for_another_hook(tab):
