@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from .core.migration import Migration
     from .core.party import Party, mutator
+    from .core.response import Response
     from .dataframes import columns_of
     from .entrance import connect
     from .receipt import Receipt
@@ -54,6 +55,7 @@ _HOMES = {
     "Migration": "core.migration",
     "Party": "core.party",
     "mutator": "core.party",
+    "Response": "core.response",
     "PartySyncError": "core.errors",
     "MutationRejected": "core.errors",
     "ProtocolError": "core.errors",
@@ -74,6 +76,7 @@ __all__ = [
     "PermissionDenied",
     "ProtocolError",
     "Receipt",
+    "Response",
     "Room",
     "SchemaMismatch",
     "StorageFailed",

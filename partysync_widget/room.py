@@ -22,6 +22,7 @@ from .core import messages as m
 from .core.codec import plain
 from .core.columns import column
 from .core.errors import MutationRejected, NotConnected, PartySyncError, SchemaMismatch
+from .core.party import ACT, ROW_MUTATORS, TABLE_MUTATORS
 from .core.roles import Role
 from .io_thread import Voice, io_loop, on_io_thread
 from .receipt import Receipt
@@ -167,6 +168,21 @@ class Room:
         replica = self.connection.replica
         own = replica.party.mutators.get(name)
         return self.make(name, own.plain(args) if own is not None else plain(args))
+
+    def act(self, channel: str, name: str, payload: Any = None, /) -> Receipt:
+        """Send an action about the table ``channel`` to the room's party: to its mutator of that name, else to its
+        ``on_action``, of which only the room can say what it does. The receipt has what that returned.
+        """
+        party, takes = self.connection.replica.party, self.connection.replica.mutators or ()
+        built_in = name in (*ROW_MUTATORS, *TABLE_MUTATORS, ACT)
+        own = name in party.mutators or (name in takes and not built_in)
+        if not own and (party.acts() or ACT in takes):
+            return self.make(ACT, {"channel": channel, "type": name, "payload": plain(payload)})
+        if not isinstance(payload, dict | None):
+            text = f"{name} is a mutator, which takes a dict of its arguments, and not {payload!r:.100}."
+            raise MutationRejected("bad-arguments", text)
+        table = {"table": channel} if name in ROW_MUTATORS and name != "batch" and not own else {}
+        return self.mutate(name, **{**table, **(payload or {})})
 
     def make(self, name: str, args: dict[str, Any], *, id: str | None = None) -> Receipt:
         """For this library: an edit whose arguments are as they travel, alone or in the batch that is open."""

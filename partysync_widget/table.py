@@ -129,6 +129,10 @@ class Table(Mapping[str, dict[str, Any]]):
             raise MutationRejected("unknown-row", f"There is no row {id!r} in {self.name}, so it cannot be deleted.")
         return self.room.make("delete", {"table": self.name, "id": id}, id=id)
 
+    def act(self, name: str, payload: Any = None, /) -> Receipt:
+        """Send an action about this table to the room's party, as ``room.act`` does."""
+        return self.room.act(self.name, name, payload)
+
     def _mutate(self, verb: str, id: Any, values: dict[str, Any]) -> Receipt:
         with self._lock:
             entry = self._entry

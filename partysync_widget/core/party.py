@@ -21,6 +21,7 @@ import msgspec
 from .codec import plain
 from .columns import column
 from .errors import MutationRejected, SchemaMismatch
+from .hosted import Hosted
 from .messages import Column
 from .migration import Migration
 from .roles import ROLES, Role, article, reaches
@@ -30,6 +31,7 @@ Durability = Literal["power", "process"]
 
 ROW_MUTATORS = ("insert", "insert_rows", "update", "upsert", "delete", "put_back", "batch")
 TABLE_MUTATORS = ("create_table", "add_column")
+ACT = "act"  # the mutation as which an action travels to the party's on_action
 
 
 class Mutator:
@@ -104,8 +106,8 @@ def mutator(function: Callable[..., Any] | None = None, *, role: Literal["editor
     return Mutator(function, role=role) if function is not None else functools.partial(Mutator, role=role)
 
 
-class Party:
-    """A kind of room. Subclass it, write ``schema`` and mutators.
+class Party(Hosted):
+    """A kind of room. Subclass it, write ``schema`` and mutators; and hooks, if its rooms are to act by themselves.
 
     ``schema``      CREATE TABLE statements; each table STRICT, with ``id TEXT PRIMARY KEY NOT NULL``.
     ``migrations``  what has changed in it since its first version, so that older rooms follow: ``(Migration(…), …)``.
@@ -114,6 +116,7 @@ class Party:
     ``seen_by``     what not everybody is shown: ``{"grades": "owner", "students.email": "editor"}``, a table or a
                     column, and the role from which on it is.
     ``mutation_seconds``  of work after which the room stops a mutation's SQL, and rejects it.
+    ``action_seconds``    after which a hook that still awaits something is given up.
     ``keep_deleted``  seconds for which a room keeps a deleted row of a table that has a column ``deleted_at``.
     ``durability``  "power": an accepted mutation survives power loss; "process": only the end of the process.
     """
@@ -126,6 +129,7 @@ class Party:
     seen_by: ClassVar[dict[str, Role]] = {}
     durability: ClassVar[Durability] = "power"
     mutation_seconds: ClassVar[float] = 10.0
+    action_seconds: ClassVar[float] = 30.0
     keep_deleted: ClassVar[float] = 86_400.0
     mutators: ClassVar[dict[str, Mutator]] = {}
     _bare: ClassVar[type[Party]]
@@ -143,6 +147,10 @@ class Party:
             if name in cls.built_in:
                 raise SchemaMismatch(f"{cls.__name__} has a mutator {name!r}, which is built in. Give it another name.")
         cls.mutators = {**cls.mutators, **own}
+        if ACT in cls.mutators and cls.acts():
+            raise SchemaMismatch(
+                f"{cls.__name__} has on_action and a mutator {ACT!r}, as which actions travel. Rename it."
+            )
         for name, role in cls.seen_by.items():
             if role not in ROLES:
                 raise SchemaMismatch(
@@ -172,6 +180,11 @@ class Party:
         return Sight(frozenset(tables), {table: frozenset(names) for table, names in columns.items()})
 
     @classmethod
+    def acts(cls) -> bool:
+        """Whether it has ``on_action(self, channel, action)``, for what none of its mutators is called."""
+        return callable(getattr(cls, "on_action", None))
+
+    @classmethod
     def role_for(cls, name: str) -> str:
         """The role from which on somebody may call the mutator ``name``."""
         own = cls.mutators.get(name)
@@ -191,7 +204,8 @@ class Party:
     @classmethod
     def takes(cls, role: str) -> list[str]:
         """Names of the mutators that somebody of this role may call."""
-        return [name for name in (*cls.mutators, *cls.built_in) if reaches(role, cls.role_for(name))]
+        names = (*cls.mutators, *cls.built_in, *([ACT] if cls.acts() else []))
+        return [name for name in names if reaches(role, cls.role_for(name))]
 
     @classmethod
     def declared_schema(cls) -> str:

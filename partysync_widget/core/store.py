@@ -23,7 +23,7 @@ from .effort import Effort, Stopped
 from .errors import MutationRejected, ProtocolError, SchemaMismatch, StorageFailed
 from .guard import Guard
 from .messages import Column, TableChange, TableSpec
-from .party import Mutator, Party
+from .party import ACT, Mutator, Party
 from .refusals import STORAGE_ERRORS, explain
 from .sight import EVERYTHING, Sight
 from .stored_table import StoredTable
@@ -273,6 +273,9 @@ class Store:
 
     def mutator(self, name: str) -> Mutator:
         """The party's mutator called ``name``, or MutationRejected('unknown-mutator')."""
+        if name == ACT and self.party.acts():
+            text = "An action goes by itself to the party's on_action: no batch and no mutator takes it along."
+            raise MutationRejected("bad-arguments", text)
         found = self.party.mutators.get(name) or (BUILT_IN.get(name) if name in self.party.built_in else None)
         if found is None:
             known = ", ".join([*self.party.mutators, *self.party.built_in])
@@ -315,10 +318,14 @@ class Store:
         check: bool = True,
         clock: Callable[[], float] | None = None,
         again: Sequence[Statement] = (),
+        work: Callable[[Transaction], Any] | None = None,
     ) -> Any:
-        """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before."""
+        """Run one mutator in a transaction that was made for it, as ``run`` does; ``again`` is what it did before.
+
+        With ``work`` that is done in place of a mutator, and ``name`` is what it is called.
+        """
         try:
-            value = self._called(tx, name, args, clock, again)
+            value = self._called(tx, name, work or (lambda tx: tx.call(name, args)), clock, again)
             if value is not None:
                 value = msgspec.to_builtins(value)
                 check_value(value)
@@ -346,7 +353,7 @@ class Store:
         self,
         tx: Transaction,
         name: str,
-        args: dict[str, Any],
+        work: Callable[[Transaction], Any],
         clock: Callable[[], float] | None,
         again: Sequence[Statement],
     ) -> Any:
@@ -355,7 +362,7 @@ class Store:
         try:
             if again:
                 tx.repeat(again)
-            value = None if again else tx.call(name, args)
+            value = None if again else work(tx)
             self._effort.check()
         except KeyboardInterrupt:
             raise

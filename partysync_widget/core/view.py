@@ -26,7 +26,7 @@ from . import messages as m
 from .codec import check_value
 from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
-from .party import Party
+from .party import ACT, Party
 from .store import Store
 from .stored_table import StoredTable
 from .straight import TAKES
@@ -202,7 +202,7 @@ class View:
         if size > self.limits.frame:
             raise FrameTooLarge(size, self.limits.frame)
         if self.mutators is not None and name not in self.mutators:
-            if name in (*self.party.mutators, *self.party.built_in):
+            if name in (*self.party.mutators, *self.party.built_in) or (name == ACT and self.party.acts()):
                 self.party.require(self.role, name)
             raise MutationRejected(
                 "unknown-mutator", f"The room has no mutator {name!r:.100}. It has: {', '.join(sorted(self.mutators))}."
@@ -226,7 +226,12 @@ class View:
         return made, Step(changed=changed, reset=self._specs() != specs)
 
     def _guessable(self, name: str, args: dict[str, Any]) -> bool:
-        """Whether this kernel has the code: not of a party that only the server knows, or knows a later version of."""
+        """Whether this kernel has the code: not of a party that only the server knows, or knows a later version of.
+
+        What an ``on_action`` would do nobody can guess.
+        """
+        if name == ACT:
+            return False
         if self.typed and self.shape is self.party:
             return True
         names = [name, *(step[0] for step in args["steps"])] if name == "batch" else [name]
@@ -264,7 +269,8 @@ class View:
         guessable = []
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            if not pending.slow and (knows_all or self._guessable(pending.mutation.name, pending.mutation.args)):
+            name = pending.mutation.name
+            if not pending.slow and name != ACT and (knows_all or self._guessable(name, pending.mutation.args)):
                 guessable.append((place, pending))
         if not guessable or self._replay_together(guessable):
             return

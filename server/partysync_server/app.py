@@ -23,12 +23,13 @@ from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format
 
-from .gate import Gate, House
+from .gate import Gate, House, arrived_at
 from .metrics import exposition
 from .operating import ROUTES
 from .page_handlers import ROUTES as PAGES
 from .reading import ReadingAhead
 from .refusal import Refused
+from .requests import METHODS, answered, is_preflight, write
 from .rooms import Rooms
 from .visit import (
     PING_SECONDS,
@@ -38,12 +39,12 @@ from .visit import (
     admit,
     bearer,
     check_link,
-    check_upgrade,
     choose,
     connection_id,
     hold_little,
     is_there,
     page_token,
+    query,
     speaks_the_dialect,
 )
 from .wire import SocketWire
@@ -64,18 +65,45 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
     admission: Admission | None = None
     page: PageVisit | None = None  # in place of a visit, if it speaks the ancestor's dialect
     counted = False  # among the sessions of its person
+    allowed = ""  # the page's origin, once the door has let it in
 
     async def prepare(self) -> None:
+        self.house.door.check(self.request.headers, arrived_at(self.request))
+        self.allowed = self.request.headers.get("Origin", "")
+        self.set_default_headers()
+        if is_preflight(self.request):  # it shows no token, and is told nothing
+            self.set_header("Access-Control-Allow-Methods", ", ".join(METHODS))
+            self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+            self.set_status(204)
+            _ = self.finish()
+            return
         await super().prepare()
         if speaks_the_dialect(self.request.headers):
             self.path_args[0] = self.rooms.parties.called(self.path_args[0])
         await check_link(self.rooms, self.who, self.path_args[0], self.path_args[1])
 
+    def set_default_headers(self) -> None:
+        """A page that the door has let in may read the answer. Nobody's cookies are involved."""
+        if self.allowed:
+            self.set_header("Vary", "Origin")
+            self.set_header("Access-Control-Allow-Origin", self.allowed)
+
     def shown(self) -> str:
         return bearer(self.request.headers) or page_token(self.request)
 
+    async def ask(self, *_: str) -> None:
+        """Plain HTTP, which is the party's to answer."""
+        pause = 0.0 if self.who.operator else self.house.usage.pause(self.who.id, len(self.request.body))
+        if pause:
+            raise Refused(429, "busy", "You are asking too fast. Wait a little.", after=pause)
+        write(self, await answered(self.rooms, self.who, self.request, *self.path_args, allow=self._allow))
+
+    head = post = put = patch = delete = options = ask
+
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        check_upgrade(self.request.headers.get("Upgrade"))
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            await self.ask()
+            return
         hint = self.request.headers.get("X-PartySync-Party", "")
         if not self.who.operator:
             self.house.usage.come(self.who.id)
@@ -85,7 +113,7 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
                 self.rooms, self.who, self.path_args[0], self.path_args[1], hint, allow=self._allow
             )
             if speaks_the_dialect(self.request.headers):
-                self.page = PageVisit(self.admission, connection_id(self.request))
+                self.page = PageVisit(self.admission, connection_id(self.request), query(self.request))
                 await self.page.prepare()
             await super().get(*args, **kwargs)
         finally:

@@ -56,7 +56,9 @@ class ServeApp(Application):
         config=True
     )
     party = List(Unicode(), help="Parties to serve beside `main`, as module:Class.").tag(config=True)
-    idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
+    idle_room = Float(60.0, help="Seconds a room stays open that is empty, or in which nothing happens.").tag(
+        config=True
+    )
     rooms_kept = Int(KEPT, min=0, help="Empty rooms that stay open, at most.").tag(config=True)
     idle_exit = Float(0.0, help="Seconds without a session before the server ends; 0: never.").tag(config=True)
     ping = Float(

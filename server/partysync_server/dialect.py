@@ -37,6 +37,7 @@ from .session import Session
 MOST_WAITING = 10_000  # actions of one page that are not answered
 MOST_SYNCS = 64  # likewise
 MOST_REPLIES = 256  # answers that it does not take
+MOST_SAID, SAID_BYTES = 4_096, 4 << 20  # messages of the party that it does not take, and their bytes
 COMING_BACK = 1.0  # seconds for a page that is back to ask by itself; what it sends then was said while it was away
 PATIENCE = 5.0  # seconds after which an author may no longer listen for its answer (it waits for ten)
 
@@ -83,6 +84,8 @@ class Page:
         self._reading = False  # a sync is being answered
         self._replies: list[bytes] = []
         self._channels: set[str] = set()  # that it has asked for
+        self._said: list[bytes] = []  # by the party
+        self._said_bytes = 0
 
     # --- coming -----------------------------------------------------------------------------------------------------
 
@@ -120,14 +123,16 @@ class Page:
             return
         try:
             said = phrases.understood(message)
-        except NotUnderstood as error:
-            self._replies.append(error.said)
-        else:
             if isinstance(said, Sync):
                 self._syncs.append(said)
             else:
                 self._held = False
                 self._call(said, len(message))
+        except NotUnderstood as error:
+            self._replies.append(error.said)
+        self._check_taken()
+
+    def _check_taken(self) -> None:
         if len(self._syncs) > MOST_SYNCS or len(self._replies) > MOST_REPLIES:
             self._session.end(m.Error("busy", "Too many answers wait for you to take them.", "backoff"))
 
@@ -136,7 +141,7 @@ class Page:
         action = Action(self._name, call.id or secrets.token_hex(16), call.channel)
         if len(self._waiting) >= MOST_WAITING:
             text = f"More than {MOST_WAITING} of your actions are waiting. Wait for some."
-        elif not room.act(self._session, action, call.name, phrases.arguments(room.party, call), size):
+        elif not room.act(self._session, action, *phrases.mutation(room.party, call), size):
             text = "More edits wait in this room than it can hold. Try again in a moment."
         if text:
             self._replies.append(phrases.refused(text, call.channel, call.echo))
@@ -144,6 +149,19 @@ class Page:
             now = self._clock()
             late = self._back and now < self._began + COMING_BACK
             self._waiting.append(Waiting(now, action, call.echo, late))
+
+    def say(self, frame: bytes) -> None:
+        """A message of the party's, behind the rows that are decided. If it takes none, it is hung up on (R12)."""
+        self._said.append(frame)
+        self._said_bytes += len(frame)
+        if len(self._said) > MOST_SAID or self._said_bytes > SAID_BYTES:
+            self._session.end(m.Error("busy", "Too many messages wait for you to take them.", "backoff"))
+            self._said.clear()
+
+    def complain(self, text: str) -> None:
+        """What became of a message of its own."""
+        self._replies.append(phrases.exception(text))
+        self._check_taken()
 
     # --- out --------------------------------------------------------------------------------------------------------
 
@@ -159,8 +177,15 @@ class Page:
                 self._cursor = ledger.version
             if self._cursor < ledger.version or self._waiting:
                 out += self._news(room)
+        out += self._said
+        self._said, self._said_bytes = [], 0
         self._read_on()
         return out
+
+    def at_rest(self, version: int) -> bool:
+        """Whether nothing of it is undecided, unread or unsent."""
+        busy = self._held or self._waiting or self._syncs or self._reading or self._replies or self._said
+        return not busy and self._cursor == version
 
     def _news(self, room: Room) -> list[bytes]:
         """The answers to its actions, and an update for each channel in which anything else has changed (R2)."""

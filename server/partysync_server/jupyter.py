@@ -41,7 +41,9 @@ class PartySyncExtension(ExtensionApp):
     import_parties = Bool(default_value=True, help="Import a party that a kernel of this server names.").tag(
         config=True
     )
-    idle_room = Float(60.0, help="Seconds an empty room stays open.").tag(config=True)
+    idle_room = Float(60.0, help="Seconds a room stays open that is empty, or in which nothing happens.").tag(
+        config=True
+    )
     ping = Float(
         PING_SECONDS, min=0.0, help="Seconds between pings; who answers none for as long is cut. 0: never."
     ).tag(config=True)

@@ -65,16 +65,39 @@ def labels(folder: Path) -> dict[Path, Label]:
     return found
 
 
+def told(folder: Path) -> Iterator[tuple[str, str, float]]:
+    """Of every room in the folder that has an alarm: its party, its name, and for when it is set."""
+    for path in sorted(folder.glob("*/*.db")):
+        with contextlib.suppress(apsw.Error, OSError, KeyError, TypeError, ValueError):  # gone, or none of ours
+            meta = _looked(path)
+            if (at := _alarm(meta)) is not None:
+                yield str(meta["party"]), str(meta["room"]), at
+
+
+def alarm_of(path: Path) -> float | None:
+    """The same of one file: for when its alarm is set, in seconds since 1970."""
+    return _alarm(_looked(path))
+
+
+def _alarm(meta: dict[str, Any]) -> float | None:
+    at = meta.get("alarm")
+    return int(at) / 1000 if at is not None else None
+
+
 def _label(path: Path) -> Label:
     size, changed = weigh(path)
+    meta = _looked(path)
+    return Label(str(meta["party"]), str(meta["room"]), int(meta["version"]), size, changed)
+
+
+def _looked(path: Path) -> dict[str, Any]:
     # Immutable: no lock and no log. What a crash has left in a log is not seen until the room is opened.
     uri = f"{path.resolve().as_uri()}?immutable=1"
     connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
-        meta = _meta(connection)
+        return _meta(connection)
     finally:
         connection.close()
-    return Label(str(meta["party"]), str(meta["room"]), int(meta["version"]), size, changed)
 
 
 def _meta(connection: apsw.Connection) -> dict[str, Any]:

@@ -33,11 +33,13 @@ from partysync_widget.core.party import Party
 from partysync_widget.core.refusals import STORAGE_ERRORS
 from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
+from partysync_widget.core.transaction import Transaction
 
 from .authors import Authors
 from .files import FILES, Files, Look
 from .migrating import migrate
 from .pages import Action, Pages
+from .piece import Piece
 from .witness import RESTORE, Damaged, Witness
 
 log = logging.getLogger("partysync.server")
@@ -86,6 +88,7 @@ class Asked(NamedTuple):
     sight: Sight
     refusal: MutationRejected | None  # it is not run, and this is why
     action: Action | None  # as which it came in the ancestor's dialect, if it did
+    piece: Piece | None  # of the party's on_action, if that decides it
 
 
 class TurnLost(StorageFailed):
@@ -152,6 +155,7 @@ class Ledger:
         self._closed = False
         self._before = self.version  # that the open turn has begun with
         self.rejected = 0  # mutations, since it was opened
+        self.alarm_moved = True  # since somebody has looked at it
         self._authors = Authors()
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
@@ -293,27 +297,25 @@ class Ledger:
         user: str = "",
         role: str = "owner",
         sight: Sight = EVERYTHING,
-        refusal: MutationRejected | None = None,
         action: Action | None = None,
+        instead: MutationRejected | Piece | None = None,
     ) -> Verdict:
         """Run one mutation and give it the next version, accepted or rejected (R1, R6).
 
-        With ``refusal`` it is not run. An ``action`` is known by its own id, and is no duplicate of anything else (R5).
-        Raises TurnLost; then nothing of the turn is decided.
+        An ``action`` is known by its own id, and is no duplicate of anything else (R5). ``instead`` of a mutator a
+        piece is run, or nothing, and that is why. Raises TurnLost; then nothing of the turn is decided.
         """
-        if action is not None and self.pages.outcome(action.page, action.id) is not None:
-            return Verdict.DUPLICATE
-        last = self._last.get(client)
-        if last is None:
-            last = self.last_mid(client)
-        if mutation.mid <= last:
-            return Verdict.DUPLICATE
-        if mutation.mid > last + 1:
-            return Verdict.GAP
+        piece = instead if isinstance(instead, Piece) else None
+        refusal = instead if isinstance(instead, MutationRejected) else None
+        if (verdict := self.known(client, mutation.mid, action)) is not None:
+            return verdict
         version = self.version + 1
-        asked = Asked(version, client, mutation, user, role, sight, refusal, action)
+        asked = Asked(version, client, mutation, user, role, sight, refusal, action, piece)
         try:
-            if self._wary:
+            if piece is not None:  # it can be run once, and no run of others may be undone with it
+                self._end_run()
+                self._decide_alone(asked)
+            elif self._wary:
                 self._wary -= 1
                 self._decide_alone(asked)
             else:
@@ -325,6 +327,17 @@ class Ledger:
         self._last[client] = mutation.mid
         self._turn[client] = owner
         return Verdict.DECIDED
+
+    def known(self, client: str, mid: int, action: Action | None) -> Verdict | None:
+        """Why a mutation is not to be decided now; None if it is (R5)."""
+        if action is not None and self.pages.outcome(action.page, action.id) is not None:
+            return Verdict.DUPLICATE
+        last = self._last.get(client)
+        if last is None:
+            last = self.last_mid(client)
+        if mid <= last:
+            return Verdict.DUPLICATE
+        return Verdict.GAP if mid > last + 1 else None
 
     # Mutations share a savepoint, a *run*, until one of them is refused: then the run is undone, and each of it is
     # decided again in a savepoint of its own. Nobody has been told meanwhile, and most runs are not undone.
@@ -379,8 +392,10 @@ class Ledger:
     def _decide_alone(self, asked: Asked) -> None:
         self.store.savepoint("mutation")
         try:
-            self._execute(asked, check=True)
-            self._note(asked)
+            value = self._execute(asked, check=True)
+            self._note(asked, value)
+            if asked.piece is not None:
+                asked.piece.kept = True
         except MutationRejected as error:
             self._check_turn(asked, error)
             self.store.undo("mutation")
@@ -397,30 +412,28 @@ class Ledger:
         if not self.store.in_transaction:
             raise TurnLost(asked.client, asked.mutation, refusal) from None
 
-    def _execute(self, asked: Asked, *, check: bool) -> None:
-        mutation = asked.mutation
+    def _execute(self, asked: Asked, *, check: bool) -> Any:
+        mutation, piece = asked.mutation, asked.piece
         self.store.version = asked.version
         if asked.refusal is not None:
             raise asked.refusal
-        value = self.store.run(
-            mutation.name,
-            mutation.args,
-            user=asked.user,
-            role=asked.role,
-            sight=asked.sight,
-            check=check,
-            clock=time.thread_time,
-        )
+        tx = Transaction(self.store, user=asked.user, role=asked.role, sight=asked.sight)
+        if piece is None:
+            value = self.store.perform(tx, mutation.name, mutation.args, check=check, clock=time.thread_time)
+        else:
+            value = self.store.perform(tx, piece.label, {}, work=piece.run, clock=time.thread_time)
         if not self.store.in_transaction:  # SQL of the party's own has ended it, and what came before with it
             raise StorageFailed(f"The transaction was gone after {mutation.name}.")
         if value is not None and asked.action is None:
             self._keep(asked, m.Result(asked.client, mutation.mid, value))
+        return value
 
-    def _note(self, asked: Asked) -> None:
+    def _note(self, asked: Asked, value: Any = None) -> None:
         """An action has run. Raises MutationRejected if there is no such channel as it names."""
         if asked.action is not None:
             look_up(self.store, asked.action.channel, asked.sight)
-            self.pages.accepted(asked.action, asked.version)
+            ids = named(value) if asked.piece is not None else None
+            self.pages.accepted(asked.action, asked.version, ids)
 
     def _keep(self, asked: Asked, result: m.Result) -> None:
         self.store.execute(
@@ -452,6 +465,50 @@ class Ledger:
             self._connection.execute("COMMIT")
             self.check_place()
         self._witness.tell(self.version)
+
+    def own(self, piece: Piece) -> None:
+        """Run a hook that nobody's mutation has called: its SQL is a decision of the room itself (R1).
+
+        It takes a version if it has touched any row. Raises MutationRejected, and nothing of it is kept. In a turn.
+        """
+        self._end_run()
+        version = self.version + 1
+        self.store.savepoint("own")
+        try:
+            self.store.version = version
+            tx = Transaction(self.store)  # what the hook returns need not be plain data: it goes to whoever called it
+            self.store.perform(tx, piece.label, {}, work=lambda tx: (piece.run(tx), None)[1], clock=time.thread_time)
+            if not any(self.store.touched(self.version).values()):
+                self.store.version = self.version
+                version = self.version
+            piece.kept = True
+        except MutationRejected as error:
+            if not self.store.in_transaction:
+                raise TurnLost("", m.Mutation(0, piece.label, {}), error) from None
+            self.store.undo("own")
+            raise
+        except DISK_ERRORS as error:
+            raise storage_failed(f"{piece.label} ran", error) from error
+        finally:
+            if self.store.in_transaction:
+                self.store.release("own")
+        if version > self.version:
+            self.version = version
+            self._authors.add(version, "")
+
+    @property
+    def alarm(self) -> int | None:
+        """When the party's alarm is set for, in milliseconds since 1970."""
+        at: int | None = self.store.meta("alarm")
+        return at
+
+    def set_alarm(self, at: int | None) -> None:
+        """Part of a turn."""
+        self.alarm_moved = True
+        if at is None:
+            self.store.execute("DELETE FROM _partysync_meta WHERE key = 'alarm'")
+        else:
+            self.store.set_meta("alarm", at)
 
     def aside(self, work: Callable[[], None]) -> None:
         """Write something of ours that is no decision, durably, between two turns."""
@@ -614,6 +671,11 @@ class Ledger:
         with contextlib.suppress(apsw.Error):  # that the empty log could not be removed
             self.store.close()
 
+    def forget(self) -> None:
+        """Once it is closed: give the memory back. Where it was, its epoch and its version are still known."""
+        self._last, self._turn, self._authors = {}, {}, Authors()
+        del self.store, self.pages, self._witness, self._connection
+
     def _fold_at_end(self) -> None:
         """Also into a file that was moved away: it is whole then. Not over what somebody else has written into it."""
         (file, _), (was, _) = self._look(), self._place
@@ -623,6 +685,17 @@ class Ledger:
             self._witness.fold(self._connection)
         if file == was:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)  # and SQLite removes the empty log
+
+
+def named(value: Any) -> list[str] | None:
+    """Of records that an on_action returned, their ids: dicts with an id, or lists that begin with it. None if none."""
+    if not isinstance(value, list):
+        return None
+    ids = [
+        each.get("id") if isinstance(each, dict) else each[0] if isinstance(each, list) and each else None
+        for each in value
+    ]
+    return [id for id in ids if isinstance(id, str)] if all(isinstance(id, str) for id in ids) else None
 
 
 def look_up(store: Store, channel: str, sight: Sight) -> None:

@@ -57,6 +57,7 @@ class Collector:
         gauges = {
             "sessions": ("Sessions that are open.", self._rooms.sessions()),
             "rooms_open": ("Rooms that are open.", len(places)),
+            "rooms_asleep": ("Of those, the ones whose files are closed.", sum(each.asleep for each in places)),
             "rooms_broken": ("Rooms that are open and cannot go on.", sum(bool(each.broken) for each in places)),
             "rooms_refused": ("Rooms that are not served: their files are damaged, or gone.", self._rooms.refused),
             "queue_mutations": ("Mutations that wait for a turn.", sum(each.room.queued for each in places)),

@@ -26,6 +26,8 @@ from .app import REST_SECONDS, health
 from .hosting import Hosting
 from .principal import OPERATOR, Principal
 from .refusal import Refused, explain
+from .requests import answered, write
+from .rooms import Rooms
 from .visit import (
     Admission,
     PageVisit,
@@ -33,12 +35,12 @@ from .visit import (
     admit,
     bearer,
     check_link,
-    check_upgrade,
     choose,
     connection_id,
     hold_little,
     is_there,
     page_token,
+    query,
     recognise,
     speaks_the_dialect,
 )
@@ -136,18 +138,36 @@ class MountedRoom(Gate):
                 self.path_args[0] = party = serving.rooms.parties.called(party)
             await self.hosting.call(lambda: check_link(serving.rooms, self.who, party, room))
 
-    async def get(self, party: str, room: str) -> None:
-        check_upgrade(self.request.headers.get("Upgrade"))
+    async def ask(self, party: str, room: str) -> None:
+        """Plain HTTP, which is the party's to answer."""
+        rooms = self._rooms()
+        write(self, await self.hosting.call(lambda: answered(rooms, self.who, self.request, party, room)))
+
+    head = post = put = patch = delete = options = ask
+
+    def check_xsrf_cookie(self) -> None:
+        """Who shows a token of ours in a header is no page of somebody else's: those can set none."""
+        serving, said = self.hosting.serving, bearer(self.request.headers)
+        if serving is None or not said or recognise(serving.rooms, said, serving.token) is None:
+            super().check_xsrf_cookie()
+
+    def _rooms(self) -> Rooms:
         serving = self.hosting.serving
         if serving is None:
             raise Refused(503, "storage", self.hosting.trouble or "The rooms are not open yet.")
-        rooms = serving.rooms
+        return serving.rooms
+
+    async def get(self, party: str, room: str) -> None:
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            await self.ask(party, room)
+            return
+        rooms = self._rooms()
         # Only by a token, which no other page can have a browser send, is the server made to import a party.
         meant = self.ours or self.token_authenticated or not self.identity_provider.auth_enabled
         hint = self.request.headers.get("X-PartySync-Party", "") if meant else ""
         self.admission = admission = await self.hosting.call(lambda: admit(rooms, self.who, party, room, hint))
         if speaks_the_dialect(self.request.headers):
-            self.page = page = PageVisit(admission, connection_id(self.request))
+            self.page = page = PageVisit(admission, connection_id(self.request), query(self.request))
             await self.hosting.call(page.prepare)
         await WebSocketHandler.get(self, party, room)
 

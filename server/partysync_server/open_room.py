@@ -20,18 +20,24 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 from partysync_widget.core.roles import article
 
 from .access import Access, Standing
+from .alarms import Alarms
 from .asks import MOST_ASKED, answer
+from .bell import Bell
+from .connections import Connections
 from .counts import Counts
+from .host import Host
 from .ledger import Ledger, Moved, TurnLost
-from .room import Room
+from .neighbours import Address
+from .room import Queued, Room
 from .session import Session
+from .sleeping import Slumber, is_large, rests
 from .workers import on_worker
 
 log = logging.getLogger("partysync.server")
@@ -44,6 +50,8 @@ GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
 MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
 PEER_SECONDS = 0.0001  # for each in the room, between two tellings of who is there: to tell it takes a tenth of that
 PURGE_SECONDS = 600.0  # between two looks for rows that are deleted and have had their time
+UNDECIDED_SECONDS = 0.15  # after which others are shown an action that is waited for (D5)
+DAY = 86_400.0  # seconds; the longest sleep of a room that has an alarm
 WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
 
 T = TypeVar("T")
@@ -59,6 +67,16 @@ class Wire(Protocol):
     def close(self) -> None: ...
 
 
+class Front(NamedTuple):
+    """What people outside find of the server."""
+
+    public: str  # its address, as it stands in links
+    pages: bool  # whether it shows pages
+
+
+NO_FRONT = Front("", False)  # noqa: FBT003
+
+
 class OpenRoom:
     """One room with its file open, and the task that drives it."""
 
@@ -70,26 +88,30 @@ class OpenRoom:
         reopen: Callable[[str], Ledger],
         counts: Counts,
         *,
-        public: str = "",  # address of the server, as it stands in links
-        pages: bool = False,  # whether it shows pages
+        front: Front = NO_FRONT,
+        alarms: Alarms | None = None,
+        address: Address | None = None,
     ) -> None:
         self.room = room
         self.party = room.party.name
         self.name = name
         self.access = access
         self.counts = counts
-        self.public = public
-        self.pages = pages
+        self.public, self.pages = front
         self.wires: dict[Session, Wire] = {}
-        self.empty_since = time.monotonic()
+        self.empty_since = self.quiet_since = time.monotonic()
         self._left = False  # by the last who was here
         self.broken = ""  # why the room cannot go on
         self.held = 0  # by those who need it open and are no session
+        self.connections = Connections()  # of web pages, for its party
+        self.requests = 0  # that its party has not answered
         self._errands: deque[Errand] = deque()
         self._reopen = reopen
         self._writing: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deciding = False  # the ledger is a worker's
+        self._deciding = False  # the ledger is a worker's, or closed
+        self._tired = False  # it is to fall asleep, if it may
+        self._slumber: Slumber | None = None  # its file is closed, until somebody asks for it
         self._stirred = False  # ephemera are about to be told
         self._closing = False
         self._purge_at = 0.0  # when rows that are deleted and kept may have had their time
@@ -97,7 +119,43 @@ class OpenRoom:
         self._peers_later: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
         self._eased = asyncio.Event()  # set for a moment after each turn
+        self.address = address  # of this server, for who is in its process
+        self._alarms = alarms
+        self._begun = asyncio.Event()  # the party has
+        self._alarm: asyncio.TimerHandle | None = None  # which wakes it
+        self._inhabit()
         self._driver = asyncio.create_task(self._drive())
+
+    def _inhabit(self) -> None:
+        """Give it an instance of its party. Raises what the party's ``__init__`` raises."""
+        self.host = Host(self, self.room.party, self.name)
+        self.bell = Bell(self, self._alarms)
+        self.room.actor = self.host if self.room.party.acts() else None
+        self.room.beginning = self.host.has("on_start")
+
+    async def start(self) -> None:
+        """Let the party begin, before anything else is decided. Raises what its ``on_start`` raises."""
+        if self.host.has("on_start"):
+            await self.host.call("on_start")
+        self.room.beginning = False
+        self._begun.set()
+        self.bell.arm()
+        self._work.set()
+
+    async def hosted(self) -> Host:
+        """Whoever runs the party's hooks, once its file is open and it has begun. Raises StorageFailed."""
+        if self.asleep:
+            await self.between(lambda _ledger: None)
+        if self.room.beginning:
+            await self._begun.wait()
+        if self._closing or self.broken:
+            raise StorageFailed(self.broken or CLOSED)
+        return self.host
+
+    @property
+    def needed(self) -> bool:
+        """Whether somebody is here, or something is still to be done."""
+        return bool(self.wires or self.held or self.room.lanes.busy or self.host.busy)
 
     def join(self, session: Session, wire: Wire) -> None:
         self.wires[session] = wire
@@ -124,7 +182,10 @@ class OpenRoom:
             self._ask(session, frame)
         else:
             self.room.receive(session, frame, size)
-        self.wake()
+        if isinstance(frame, m.Ping):
+            self._work.set()  # whoever only listens keeps no room awake
+        else:
+            self.wake()
 
     @property
     def crowded(self) -> bool:
@@ -149,12 +210,16 @@ class OpenRoom:
     async def _answer(self, session: Session, ask: m.Ask) -> None:
         session.answers.append(await asyncio.to_thread(answer, self, session, ask, now=time.time()))
         session.asked -= 1
-        await self.reconsider(self.here())
+        await self.reconsider(self._concerned())
         self.wake()
 
     async def expire(self, now: float) -> None:
         """Ask again for those whose role was good until now; ``now``: seconds since 1970."""
-        await self.reconsider([each for each in self.wires if each.until is not None and each.until <= now])
+        await self.reconsider([each for each in self._concerned() if each.until is not None and each.until <= now])
+
+    def _concerned(self) -> list[Session]:
+        """Whose role counts: who is here, and who has gone and has something waiting to be decided (A2)."""
+        return list(dict.fromkeys([*self.wires, *(queued.session for queued in self.room.lanes.waiting)]))
 
     async def reconsider(self, whom: list[Session]) -> None:
         """Ask again what these may do. Who has another role is told, and comes again."""
@@ -216,6 +281,7 @@ class OpenRoom:
     # --- driving --------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
+        self.quiet_since = time.monotonic()
         self._work.set()
         self._stir_soon()
 
@@ -240,6 +306,8 @@ class OpenRoom:
             if self.broken:
                 break
             self._work.clear()
+            if self._slumber is not None and not await self._roused(self._slumber):
+                continue
             if self.room.waiting:
                 await self._or_break(self._turn)
             self._pump_all()  # once a turn, also for whoever has just come: to ask all sessions is not free
@@ -253,11 +321,15 @@ class OpenRoom:
                 self._left = False
                 if not self.wires:
                     self.room.rest()
+            if self._tired and not self._closing:
+                await self._fall_asleep()
             if self.room.waiting or self._closing or self._errands:
                 self._work.set()
         for _, done in self._errands:
             if not done.done():
                 done.set_exception(StorageFailed(self.broken or CLOSED))
+        self.host.close()
+        self.room.abandon()
 
     async def _run_errand(self, work: Callable[[Ledger], Any], done: asyncio.Future[Any]) -> None:
         self._deciding = True
@@ -311,6 +383,8 @@ class OpenRoom:
         try:
             await on_worker(self._decide)
             self.room.published()
+            self._begin_actions()
+            self.bell.arm()
         finally:
             watch.cancel()
             self._deciding = False
@@ -334,7 +408,20 @@ class OpenRoom:
             self.room.ledger.checkpoint()
         end = time.perf_counter() + TURN_SECONDS
         self.room.turn(lambda: time.perf_counter() > end)
-        self.room.commit()
+        with self.bell.kept():
+            self.room.commit()
+
+    def _begin_actions(self) -> None:
+        """Those that the turn has set aside. Others are shown them if they take long (R11)."""
+        for queued in self.room.lanes.heads:
+            self.host.wait_for(queued)
+            asyncio.get_running_loop().call_later(UNDECIDED_SECONDS, self._show, queued)
+        self.room.lanes.heads.clear()
+
+    def _show(self, queued: Queued) -> None:
+        if not queued.waited and not self._closing:
+            self.room.show(queued)
+            self.wake()
 
     async def _fold(self) -> None:
         self._deciding = True
@@ -352,8 +439,99 @@ class OpenRoom:
         finally:
             self._deciding = False
 
+    # --- sleeping -------------------------------------------------------------------------------------------------
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its file is closed, though people are in it."""
+        return self._slumber is not None
+
+    def doze(self) -> None:
+        """Let go of the file and of all that is kept in mind of it, unless there is anything to do."""
+        if not (self.asleep or self._closing or self.broken):
+            self._tired = True
+            self._work.set()
+
+    @property
+    def _may_sleep(self) -> bool:
+        busy = self._errands or self._writing or self._tasks or self.held or self.broken or self.room.beginning
+        party = self.host.busy or self.room.lanes.busy or self.host.neighbours.any
+        return not (busy or party) and rests(self.room) and not is_large(self.room.ledger)
+
+    async def _fall_asleep(self) -> None:
+        self._tired = False
+        if not self._may_sleep:
+            return
+        self._deciding = True
+        self.host.close()
+        self.host.forget()
+        self.bell.close()
+        if (at := self.room.ledger.alarm) is not None:
+            seconds = min(max(at / 1000 - time.time(), 0.0), DAY)
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self.rouse)
+        try:
+            await on_worker(self.room.ledger.close)
+        except Exception:  # the next opening finds whatever there is, and says so
+            log.exception("room %s: its file could not be closed in order", self.room.ledger.path.name)
+        self._slumber = Slumber(self.room.ledger)
+        self.room.forget()
+
+    def rouse(self) -> None:
+        """Wake it, if it sleeps."""
+        if self.asleep and not self._closing:
+            self._later(self._aroused())
+
+    async def _aroused(self) -> None:
+        with contextlib.suppress(StorageFailed):  # who is there is told
+            await self.between(lambda _ledger: None)
+
+    async def _roused(self, slumber: Slumber) -> bool:
+        """Open the file again if anybody asks for it; whether somebody does. What asks for none is told at once."""
+        if rests(self.room) and not self._errands:
+            self._pump_all()
+            return False
+        self._slumber, failed = None, ""
+        try:
+            slumber.check()
+            ledger = await on_worker(lambda: self._reopen(self.room.ledger.epoch))
+            self.room.recover(ledger)
+            slumber.check_version(ledger)
+            self._inhabit()
+        except StorageFailed as error:
+            failed = str(error)
+        except Exception:  # a bug of ours: people are told, and come again
+            log.exception("room %s: it could not be opened again", self.room.ledger.path.name)
+            failed = MISTAKE
+        self._deciding = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if failed:
+            self.stop(StorageFailed(failed))
+        else:
+            self._begun.clear()
+            self._later(self._begin_again())
+        return not self.broken
+
+    async def _begin_again(self) -> None:
+        try:
+            await self.start()
+        except Exception as error:  # whatever the party raises; whoever comes next is told the same at the door
+            log.exception("room %s: the party could not begin again", self.room.ledger.path.name)
+            if not self._closing:
+                text = f"The party {self.party!r} could not begin again in this room: {type(error).__name__}."
+                self.stop(StorageFailed(text))
+            self._begun.set()
+
     def watch(self) -> None:
         """Look whether the file is still there, also while nobody writes."""
+        if self._slumber is not None and not (self._closing or self.broken or not rests(self.room)):
+            try:
+                self._slumber.check()
+            except Moved as error:
+                self._slumber, self._deciding = None, False
+                self.stop(error)
+            return
         if self._deciding or self._closing or self.broken:
             return
         with contextlib.suppress(OSError):  # the next turn says why
@@ -424,13 +602,18 @@ class OpenRoom:
         if session in self._writing or session not in self.wires:
             return
         try:
-            frames = self.room.ephemera(session) if self._deciding else self.room.frames(session)
+            frames = self._frames(session)
         except Exception:  # what is wrong with one session's frames ends that session
             log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
             session.end(m.Error("storage", MISTAKE, "backoff"))
             frames = [] if self._deciding else self.room.frames(session)
         if frames:
             self._send(session, self.wires[session], frames)
+
+    def _frames(self, session: Session) -> list[bytes]:
+        if self._slumber is not None:
+            return self.room.aside(session)
+        return self.room.ephemera(session) if self._deciding else self.room.frames(session)
 
     def _send(self, session: Session, wire: Wire, frames: list[bytes]) -> None:
         last = session.ended is not None and not self._deciding  # a worker may end it at any moment
@@ -475,14 +658,21 @@ class OpenRoom:
     async def close(self, bye: m.Bye | m.Error) -> None:
         """Decide what is queued and tell it, say goodbye, fold the log, let go of the file."""
         self._closing = True
+        self.host.close()
+        self.bell.close()
+        self._begun.set()
+        if self._alarm is not None:
+            self._alarm.cancel()
         if self._peers_later is not None:
             self._peers_later.cancel()
         self._work.set()
         await asyncio.gather(self._driver, return_exceptions=True)
-        self._pump_all()
+        if self._slumber is None:
+            self._pump_all()
         await self._sent()
         for session in self.wires:
             session.end(bye)
+        self._slumber, self._deciding = None, False  # to say goodbye asks for no file
         self._pump_all()
         await self._sent()
         await asyncio.to_thread(self.room.ledger.close)

@@ -25,7 +25,7 @@ from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError, SchemaMismatch, StorageFailed
 
 from .gate import Gate
-from .keeping import BadBackup, Copy, Label, check, copy_closed, labels, put_in_place, remove, transfer, weigh
+from .keeping import BadBackup, Copy, Label, alarm_of, check, copy_closed, labels, put_in_place, remove, transfer, weigh
 from .ledger import Ledger, Moved
 from .open_room import OpenRoom
 from .refusal import Refused
@@ -98,6 +98,8 @@ async def restore(rooms: Rooms, party: str, room: str, new: Path) -> tuple[Label
         if place is not None:
             await rooms.shut(path, RESTORED)
         kept = await asyncio.to_thread(put_in_place, new, path)
+        if rooms.alarms is not None:
+            await asyncio.to_thread(rooms.alarms.settle, (party, room), await asyncio.to_thread(alarm_of, path))
     log.info("a room of %s was restored: %s", party, path.name)
     return label, kept
 
@@ -114,6 +116,8 @@ async def delete(rooms: Rooms, party: str, room: str) -> None:
         await asyncio.to_thread(remove, path)
         rooms.begin_anew(path)
         await asyncio.to_thread(rooms.access.forget, party, room)
+        if rooms.alarms is not None:
+            await asyncio.to_thread(rooms.alarms.settle, (party, room), None)
     log.info("a room of %s was deleted: %s", party, path.name)
 
 

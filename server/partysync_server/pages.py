@@ -114,8 +114,14 @@ class Pages:
         version, ids, refusal = found
         return Outcome(version, None if ids is None else msgspec.json.decode(ids), refusal)
 
-    def accepted(self, action: Action, version: int) -> None:
-        """It has run, as ``version``. Part of a turn, in the savepoint of what it did."""
+    def accepted(self, action: Action, version: int, named: list[str] | None = None) -> None:
+        """It has run, as ``version``. Part of a turn, in the savepoint of what it did.
+
+        ``named``: the rows that its author is to be told of, if it says so itself; else those that it has touched.
+        """
+        if named is not None and len(named) <= MOST_IDS:
+            self._keep(action, version, msgspec.json.encode(named).decode(), None)
+            return
         key = self._store.table(action.channel).key
         query = "SELECT id FROM _partysync_rows WHERE tbl = ? AND version = ? LIMIT ?"
         ids = [id for (id,) in self._store.execute(query, (key, version, MOST_IDS + 1))]

@@ -17,12 +17,14 @@ import msgspec
 
 from partysync_widget.core.codec import check_value
 from partysync_widget.core.errors import MutationRejected
-from partysync_widget.core.party import ROW_MUTATORS, Party
+from partysync_widget.core.party import ACT, ROW_MUTATORS, Party
 
 from .records import Record
 
 MOST_NAME = 256  # characters of an id, or a channel
 SYNC_BYTES = 32 << 20  # of one answer to a sync; a larger table comes in several
+
+WHAT_IT_IS = 'An action is {"type": the name of a mutator, "payload": {its arguments, by name}}.'
 
 Json = dict[str, Any]
 
@@ -50,9 +52,20 @@ class Call:
 
     channel: str
     name: str
-    payload: Json
+    payload: Any
     echo: Json = field(default_factory=dict)
     id: str = ""
+
+
+def is_frame(message: str | bytes) -> bool:
+    """Whether it is one of the dialect's, well made or not; anything else is for the party's ``on_message``."""
+    if not isinstance(message, str) or not ('"sync"' in message or '"rpc"' in message):
+        return False
+    try:
+        frame = msgspec.json.decode(message)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        return False
+    return isinstance(frame, dict) and bool(frame.get("sync") or frame.get("rpc"))
 
 
 def understood(message: str | bytes) -> Sync | Call:
@@ -95,30 +108,35 @@ def _call(frame: Json) -> Call:
         raise NotUnderstood(refused(text, channel if _is_name(channel) else None, echo))
     name = action.get("type") if isinstance(action, dict) else None
     payload = action.get("payload") if isinstance(action, dict) else None
-    if not _is_name(name) or not isinstance(payload, dict | None):
-        text = 'An action is {"type": the name of a mutator, "payload": {its arguments, by name}}.'
-        raise NotUnderstood(refused(text, channel, echo))
-    return Call(channel, name, payload or {}, echo, "" if id == "null" else id)
+    if not _is_name(name):
+        raise NotUnderstood(refused(WHAT_IT_IS, channel, echo))
+    return Call(channel, name, payload, echo, "" if id == "null" else id)
 
 
 def _is_name(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) <= MOST_NAME
 
 
-def arguments(party: type[Party], call: Call) -> Json:
-    """A payload as the arguments of a mutator.
+def mutation(party: type[Party], call: Call) -> tuple[str, Json]:
+    """A call as a mutation: the mutator and its arguments, or what is for the party's ``on_action``.
 
-    The ancestor's booleans are 0 and 1. The built-in mutators are told of the table by the channel.
+    The ancestor's booleans are 0 and 1. The built-in mutators are told of the table by the channel. Raises
+    NotUnderstood.
     """
     own = party.mutators.get(call.name)
+    if own is None and party.acts():  # before the built-in ones: it may well have an "update" of its own
+        return ACT, {"channel": call.channel, "type": call.name, "payload": call.payload}
+    payload = {} if call.payload is None else call.payload
+    if not isinstance(payload, dict):
+        raise NotUnderstood(refused(WHAT_IT_IS, call.channel, call.echo))
     if own is None:
         takes_table = call.name in ROW_MUTATORS and call.name != "batch"
-        return {"table": call.channel, **call.payload} if takes_table else call.payload
+        return call.name, {"table": call.channel, **payload} if takes_table else payload
     try:
         kinds = {each.name: each.type for each in msgspec.structs.fields(own.shape)}
     except (NameError, TypeError):  # annotations that lead nowhere: the room says so when it runs
-        return call.payload
-    return {name: _as_boolean(value, kinds.get(name)) for name, value in call.payload.items()}
+        return call.name, payload
+    return call.name, {name: _as_boolean(value, kinds.get(name)) for name, value in payload.items()}
 
 
 def _as_boolean(value: Any, kind: Any) -> Any:

@@ -14,26 +14,42 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format, encode
-from partysync_widget.core.errors import MutationRejected
-from partysync_widget.core.party import Party
+from partysync_widget.core.errors import MutationRejected, StorageFailed
+from partysync_widget.core.party import ACT, Party
 from partysync_widget.core.sight import Sight
 
 from .ephemera import Ephemera
-from .ledger import Ledger, TurnLost, Verdict
+from .lanes import Lanes
+from .ledger import Ledger, TurnLost, Verdict, look_up
 from .pages import Action
 from .parts import PART_BYTES, in_parts
+from .piece import Piece
 from .session import Session
 from .snapshot import Reading, Snapshot
+from .undecided import channel_of, undecided
 
 TURN_MUTATIONS = 512  # at most, so that nobody waits long for a commit
 QUEUED_MUTATIONS = 50_000  # waiting for a turn; whoever brings more is told to come back
 QUEUED_BYTES = 32 << 20  # of their frames, after which nobody's next frame is read until some are decided
 MOST_BARRIERS = 256  # that one session waits for
+MOST_BEHIND = 5_000  # of one client that wait for an action that takes its time
+MOST_BEHIND_BYTES = 8 << 20  # of their frames
 LIMITS = m.Limits(frame=1 << 20, mutations=256)
+
+
+class Actor(Protocol):
+    """Whoever runs the party's ``on_action``."""
+
+    @property
+    def slow(self) -> bool:
+        """Whether it is ``async``, and may await something before its turn."""
+
+    def action(self, queued: Queued) -> Piece:
+        """One call of it, not yet begun."""
 
 
 @dataclass
@@ -45,6 +61,14 @@ class Queued:
     mutation: m.Mutation
     size: int  # its part of the bytes of its frame
     action: Action | None = None  # as which it came in the ancestor's dialect; then it is numbered when it is decided
+    piece: Piece | None = None  # of the party's on_action, that is ready for its turn
+    shown: m.Draft | None = None  # as what others see it while it is waited for
+    waited: bool = False  # it has been waited for, and others of its client wait behind it
+
+    @property
+    def lane(self) -> str:
+        """Whose order it keeps: that of a page outlives its session, as its actions do."""
+        return self.client if self.action is None else f"page {self.action.page}"
 
 
 class Room:
@@ -60,6 +84,11 @@ class Room:
         self.sessions: dict[Session, None] = {}  # an ordered set
         self.by_client: dict[str, Session] = {}
         self.told = Ephemera(self.by_client)
+        self.actor: Actor | None = None
+        self.beginning = False  # the party's on_start runs, and nothing of anybody else's is decided yet
+        self.lanes: Lanes[Queued] = Lanes()
+        self._own: deque[Piece] = deque()  # hooks that nobody's mutation has called, and that want their turn
+        self._own_turn: list[Piece] = []
         self._queue: deque[Queued] = deque()
         self._turn: list[Queued] = []
         self._stopped: dict[tuple[str, int], MutationRejected] = {}  # mutations that took their turn along
@@ -110,7 +139,7 @@ class Room:
                     m.Error("busy", f"More than {MOST_BARRIERS} barriers are waiting for an answer.", "backoff")
                 )
             case m.Barrier():
-                session.barriers.append((frame.n, self._arrived))
+                session.barriers.append((frame.n, self._arrived, session.pushed))
             case m.Ping():
                 session.pong = True
             case m.Presence() | m.Draft() if not session.may("editor"):
@@ -122,12 +151,17 @@ class Room:
 
     def act(self, session: Session, action: Action, name: str, args: dict[str, Any], size: int) -> bool:
         """Take a call that came in another tongue; False if more waits than the room can hold."""
-        if len(self._queue) >= QUEUED_MUTATIONS:
+        queued = Queued(session, session.client, m.Mutation(0, name, args), size, action)
+        if len(self._queue) >= QUEUED_MUTATIONS or self._is_far_behind(queued.lane):
             return False
-        self._queue.append(Queued(session, session.client, m.Mutation(0, name, args), size, action))
+        self._queue.append(queued)
         self._arrived += 1
         self._bytes_arrived += size
         return True
+
+    def _is_far_behind(self, lane: str) -> bool:
+        """Whether so much waits behind an action that its client should not bring more (R12)."""
+        return self.lanes.behind(lane) >= MOST_BEHIND or self.lanes.weight(lane) >= MOST_BEHIND_BYTES
 
     def _has_seen(self, session: Session, mid: int) -> None:
         """Its results up to ``mid`` may go, in the next turn. One line per session, however often it says so."""
@@ -144,7 +178,10 @@ class Room:
             session.end(m.Error("too-large", text, "never"))
         elif len(self._queue) + len(push.mutations) > QUEUED_MUTATIONS:
             session.end(m.Error("busy", "The room has more edits waiting than it can hold.", "backoff"))
+        elif self._is_far_behind(session.client):
+            session.end(m.Error("busy", "Too many of your edits wait for an action of yours.", "backoff"))
         else:
+            session.pushed = max([session.pushed, *(mutation.mid for mutation in push.mutations)])
             each = size // max(1, len(push.mutations))
             self._queue.extend(Queued(session, session.client, mutation, each) for mutation in push.mutations)
             self._arrived += len(push.mutations)
@@ -155,7 +192,18 @@ class Room:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to decide."""
-        return bool(self._queue) or self.purging
+        return bool(self._own or (self._queue and not self.beginning)) or self.purging
+
+    def own(self, piece: Piece) -> None:
+        """A hook of the party wants a turn, which is a decision of the room itself."""
+        self._own.append(piece)
+
+    def ready(self, queued: Queued, piece: Piece) -> None:
+        """An action that was waited for wants its turn, or has come to its end."""
+        queued.piece, queued.waited = piece, True
+        self._queue.append(queued)
+        self._arrived += 1
+        self._bytes_arrived += queued.size
 
     @property
     def queued(self) -> int:
@@ -175,11 +223,14 @@ class Room:
         """
         self.ledger.begin()
         self.running = True
-        while self._queue and len(self._turn) < TURN_MUTATIONS:
+        self._decide_own()
+        while self._queue and not self.beginning and len(self._turn) < TURN_MUTATIONS:
             queued = self._queue.popleft()
             self._turn.append(queued)
             self._bytes_taken += queued.size
-            if self._decide(queued) is Verdict.GAP:
+            if self.actor is not None and self.actor.slow and self._waits(queued):
+                self.lanes.set_aside(queued.lane, queued, queued.size)
+            elif self._decide(queued) is Verdict.GAP:
                 text = f"Mutation {queued.mutation.mid} came before the one it follows. Greet again and resend."
                 queued.session.end(m.Error("gap", text, "now"))
             if time_is_up():
@@ -196,10 +247,38 @@ class Room:
             self.ledger.compact()
         self.ledger.seal()
 
+    def _waits(self, queued: Queued) -> bool:
+        """Whether it comes behind an action that is waited for, or is one that is to be waited for (R5, R13)."""
+        if queued.piece is not None:
+            return False  # its wait is over
+        if self.lanes.holds(queued.lane):
+            return True
+        if queued.mutation.name != ACT:
+            return False
+        if queued.action is not None:
+            queued.mutation.mid = self.ledger.last_mid(queued.client) + 1
+        name = (queued.client, queued.mutation.mid)
+        if name in self._stopped or self.ledger.known(*name, queued.action) is not None or self._refusal(queued):
+            return False  # it is decided in its place, or was before
+        queued.shown = undecided(self.ledger.store, queued.mutation)
+        return True
+
+    def _decide_own(self) -> None:
+        while self._own:
+            piece = self._own.popleft()
+            self._own_turn.append(piece)
+            try:
+                self.ledger.own(piece)
+            except MutationRejected as error:
+                piece.fail(error)
+
     def _decide(self, queued: Queued) -> Verdict:
         session = queued.session  # its role is asked for now: it may have been taken back since the push came
         if queued.action is not None:
             queued.mutation.mid = self.ledger.last_mid(queued.client) + 1
+        refusal = self._stopped.get((queued.client, queued.mutation.mid)) if self._stopped else None
+        if queued.mutation.name == ACT:
+            refusal = self._prepare(queued) or refusal
         try:
             return self.ledger.decide(
                 queued.client,
@@ -208,17 +287,52 @@ class Room:
                 user=session.peer.name,
                 role=session.role,
                 sight=session.sight,
-                refusal=self._stopped.get((queued.client, queued.mutation.mid)) if self._stopped else None,
                 action=queued.action,
+                instead=refusal or queued.piece,
             )
         except TurnLost as lost:
             self._stopped[lost.mutation] = lost.refusal
             raise
 
+    def _prepare(self, queued: Queued) -> MutationRejected | None:
+        """Have the action decided here and now. Why it is refused, if it is: it has no mutator that could say so."""
+        refusal = self._refusal(queued)
+        if refusal is not None and queued.piece is not None:  # its author has lost the right meanwhile
+            queued.piece.fail(refusal)
+        elif refusal is None and queued.piece is None and self.actor is not None and not self.actor.slow:
+            queued.piece = self.actor.action(queued)
+        return refusal
+
+    def _refusal(self, queued: Queued) -> MutationRejected | None:
+        """R13."""
+        try:
+            self.party.require(queued.session.role, ACT)
+            look_up(self.ledger.store, channel_of(queued.mutation), queued.session.sight)
+        except MutationRejected as error:
+            return error
+        return None
+
+    def show(self, queued: Queued) -> None:
+        """An action that is waited for is told to others as its author's, and undecided (R11)."""
+        author, draft = self.by_client.get(queued.client), queued.shown
+        if draft is not None and author is not None and len(author.drafts) < m.MOST_DRAFTS:
+            self.told.draft(author, draft)
+
+    def abandon(self) -> None:
+        """Nothing more is decided: whoever waits for a turn hears so."""
+        waiting = [*self._own, *(queued.piece for queued in self._queue if queued.piece is not None)]
+        for piece in waiting:
+            piece.refuse(MutationRejected("mutator-raised", "The room was closed meanwhile. Try again."))
+            piece.settle(None, StorageFailed("The room was closed meanwhile. Try again."))
+        self._own.clear()
+
     @property
     def deciding(self) -> str:
         """The name of the mutator that runs; empty if none does."""
-        return self._turn[-1].mutation.name if self.running and self._turn else ""
+        if not (self.running and self._turn):
+            return ""
+        piece = self._turn[-1].piece
+        return piece.label if piece is not None else self._turn[-1].mutation.name
 
     def commit(self) -> None:
         """Make the turn durable. Waits for the disk."""
@@ -227,15 +341,28 @@ class Room:
     def published(self) -> None:
         """The turn is durable: from now on it may be told."""
         self._decided += len(self._turn)
+        self._settle_pieces()
         for client in {queued.client for queued in self._turn}:
             self.told.decided(client, self.ledger.last_mid(client))
         if self._stopped:
             for queued in self._turn:
                 self._stopped.pop((queued.client, queued.mutation.mid), None)
+        self._release(self.lanes.passed(decided=[each.lane for each in self._turn if each.waited]))
         self._turn.clear()
         self._deltas.clear()
         self.said.clear()
         self.shown = self.ledger.version
+
+    def _settle_pieces(self) -> None:
+        for piece in [*self._own_turn, *(each.piece for each in self._turn if each.piece is not None)]:
+            piece.durable()
+        self._own_turn.clear()
+
+    def _release(self, held: list[Queued]) -> None:
+        """What waited for an action comes before all that has come since."""
+        self._queue.extendleft(reversed(held))
+        self._arrived += len(held)
+        self._bytes_arrived += sum(queued.size for queued in held)
 
     def recover(self, ledger: Ledger) -> None:
         """After a failed commit: the file was opened again and says what happened (R9).
@@ -244,8 +371,25 @@ class Room:
         """
         self.ledger = ledger
         self.running = False
-        self._queue.extendleft(reversed(self._turn))
-        self._bytes_taken -= sum(queued.size for queued in self._turn)
+        for piece in self._own_turn:
+            lost = StorageFailed(f"The turn of {piece.label} was lost, and may be kept or not. Try again.")
+            piece.refuse(MutationRejected("mutator-raised", str(lost)))
+            piece.settle(None, piece.outcome[1] or lost)
+        self._own_turn.clear()
+        again: list[Queued] = []
+        for queued in self._turn:
+            again.append(queued)
+            if queued.piece is not None:  # it cannot be run twice, so it is begun anew, if it is not in the file
+                queued.piece.refuse(MutationRejected("mutator-raised", "The turn was lost, and this is tried again."))
+                behind = self.lanes.leave(queued.lane) if queued.waited else []
+                queued.piece, queued.waited = None, False
+                again += behind
+                self._arrived += len(behind)
+                self._bytes_arrived += sum(each.size for each in behind)
+                self._bytes_taken += sum(each.size for each in behind)
+        self.lanes.forget()
+        self._queue.extendleft(reversed(again))
+        self._bytes_taken -= sum(queued.size for queued in again)
         self._turn.clear()
         self._deltas.clear()
         self.said.clear()
@@ -323,12 +467,25 @@ class Room:
         """Of that, what is no data (R11). It asks no ledger, and may be called beside a turn."""
         return self.told.frames(session) if session.tongue is None else []
 
+    def aside(self, session: Session) -> list[bytes]:
+        """Of that, what may be told while the file is closed, and nothing is owed that is in it."""
+        out = self.ephemera(session)
+        if session.pong and session.tongue is None and session.ended is None:
+            session.pong = False
+            out.append(encode(m.Pong(session.cursor), session.format))
+        return out
+
     def _answers(self, session: Session) -> list[bytes]:
         out = []
-        due = [(n, mark) for n, mark in session.barriers if mark <= self._decided]
+        held = self.lanes.behind(session.client)
+        due = []
+        for n, mark, pushed in session.barriers:
+            if mark > self._decided or (held and pushed > session.decided):
+                break
+            due.append(n)
         if due:
             session.barriers = session.barriers[len(due) :]
-            out += [encode(m.Barrier(n, session.cursor), session.format) for n, _ in due]
+            out += [encode(m.Barrier(n, session.cursor), session.format) for n in due]
         if session.answers:
             out += [encode(answer, session.format) for answer in session.answers]
             session.answers = []
@@ -472,3 +629,10 @@ class Room:
     def forget_snapshots(self) -> None:
         """Give their memory back; whoever is in the middle of one keeps it."""
         self._snapshots.clear()
+
+    def forget(self) -> None:
+        """Give back what is kept in mind of the file, which is closed. ``recover`` goes on with it opened again."""
+        self.forget_snapshots()
+        self._deltas.clear()
+        self.said.clear()
+        self.ledger.forget()

@@ -12,17 +12,20 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from partysync_widget.core import messages as m
+from partysync_widget.core.errors import PartySyncError, StorageFailed
 from partysync_widget.core.party import Party
 
 from .access import Access, Standing
+from .alarms import Alarms
 from .counts import Counts
 from .files import FILES, Look
 from .ledger import Ledger
-from .open_room import OpenRoom
+from .neighbours import Address
+from .open_room import Front, OpenRoom
 from .parties import Parties
 from .principal import Principal
 from .room import Room
@@ -31,6 +34,7 @@ from .witness import Damaged
 log = logging.getLogger("partysync.server")
 
 KEPT = 1_000  # rooms with nobody in them that stay open for whoever comes back
+MOST_WAKING = 16  # rooms that are opened at the same time for their alarms
 COMING_SECONDS = 1.0  # after the last has left, or somebody was let in who is still on the way
 
 
@@ -49,17 +53,28 @@ class Rooms:
     """All rooms of one data folder, by party and name."""
 
     def __init__(
-        self, folder: Path, parties: Parties, access: Access, *, limits: m.Limits, idle: float, kept: int = KEPT
+        self,
+        folder: Path,
+        parties: Parties,
+        access: Access,
+        *,
+        limits: m.Limits,
+        idle: float,
+        kept: int = KEPT,
+        alarms: Alarms | None = None,
     ) -> None:
         self.folder = folder
         self.parties = parties
         self.access = access
+        self.alarms = alarms
+        self._waking: dict[tuple[str, str], asyncio.Task[None]] = {}  # rooms whose alarms are due
         self.limits = limits
         self.idle = idle  # seconds an empty room stays open
         self.kept = kept  # of the empty ones, at most so many
         self.counts = Counts()
         self.public = ""  # address of the server for people outside, if somebody has said one
         self.pages = False  # whether the server shows pages of them
+        self.address: Address | None = None  # for parties of its own that are in other rooms
         self._open: dict[Path, OpenRoom] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
         self._refused: dict[Path, tuple[list[Look | None], str]] = {}  # what is there, and why it is not served
@@ -73,10 +88,67 @@ class Rooms:
                 ledger = await asyncio.to_thread(self._opened, path, party, name)
                 room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
                 reopen = functools.partial(Ledger, path, party, room=name, make=False)
-                found = OpenRoom(room, name, self.access, reopen, self.counts, public=self.public, pages=self.pages)
+                found = await self._started(room, name, reopen)
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found
+
+    async def _started(self, room: Room, name: str, reopen: Callable[[str], Ledger]) -> OpenRoom:
+        """The room, its party begun. Raises StorageFailed if it cannot begin; then nothing is open."""
+        found: OpenRoom | None = None
+        try:
+            if self.alarms is not None:
+                at = room.ledger.alarm
+                await asyncio.to_thread(self.alarms.settle, (room.party.name, name), at and at / 1000)
+            found = OpenRoom(
+                room,
+                name,
+                self.access,
+                reopen,
+                self.counts,
+                front=Front(self.public, self.pages),
+                alarms=self.alarms,
+                address=self.address,
+            )
+            await found.start()
+        except Exception as error:
+            text = f"The party {room.party.name!r} could not begin in this room: {type(error).__name__}: {error}"
+            log.exception("room %s is not opened", room.ledger.path.name)
+            if found is None:
+                await asyncio.to_thread(room.ledger.close)
+            else:
+                await found.close(m.Bye(text))
+            raise StorageFailed(text) from error
+        return found
+
+    async def ring(self) -> None:
+        """Open the rooms whose alarms are due; they do the rest themselves."""
+        if self.alarms is None:
+            return
+        due = [place for place in self.alarms.due(time.time()) if place not in self._waking]
+        for place in due[: MOST_WAKING - len(self._waking)]:
+            self._waking[place] = asyncio.create_task(self._wake(self.alarms, *place))
+
+    async def _wake(self, alarms: Alarms, party: str, name: str) -> None:
+        try:
+            await self._open_for_alarm(alarms, party, name)
+        finally:
+            self._waking.pop((party, name), None)
+
+    async def _open_for_alarm(self, alarms: Alarms, party: str, name: str) -> None:
+        """In vain if there is no such room any more, or it cannot be opened now."""
+        found = self.parties.find(party)
+        if found is not None and not self.is_there(self.path(found, name)):
+            await asyncio.to_thread(alarms.settle, (party, name), None)
+            return
+        try:
+            if found is None:
+                raise StorageFailed(f"This server has no party {party!r}.")
+            if not self.is_open(found, name):
+                await self.open(found, name)
+        except PartySyncError as error:
+            again = alarms.failed((party, name), time.time())
+            log.warning("The alarm of a room of %s waits for %.0f s more: %s", party, again - time.time(), error)
 
     def _opened(self, path: Path, party: type[Party], name: str) -> Ledger:
         """In a worker thread. What is damaged is read once, and said once, until something there changes."""
@@ -163,16 +235,22 @@ class Rooms:
         return sum(len(each.wires) for each in self._open.values())
 
     async def close_idle(self) -> None:
-        """Close the rooms that nobody has been in for a while, and of too many empty ones those that were longest."""
+        """Close the rooms that nobody has been in for a while, and of too many empty ones those that were longest.
+
+        Those in which nothing happens, though somebody is there, fall asleep.
+        """
         now = time.monotonic()
-        empty = sorted((each.empty_since, path) for path, each in self._open.items() if not (each.wires or each.held))
+        for each in self._open.values():
+            if each.wires and now - each.quiet_since > self.idle:
+                each.doze()
+        empty = sorted((each.empty_since, path) for path, each in self._open.items() if not each.needed)
         spare = len(empty) - self.kept
         for place, (since, path) in enumerate(empty):
             if now - since <= (COMING_SECONDS if place < spare else self.idle):
                 continue
             async with self._locks[path]:
                 found = self._open.get(path)
-                if found is not None and not (found.wires or found.held) and found.empty_since == since:
+                if found is not None and not found.needed and found.empty_since == since:
                     await self.shut(path, m.Bye("This room was empty."))
 
     async def shut(self, path: Path, bye: m.Bye | m.Error) -> None:
@@ -181,5 +259,9 @@ class Rooms:
 
     async def close(self, bye: m.Bye) -> None:
         """Close all of them."""
+        waking = list(self._waking.values())
+        for task in waking:
+            task.cancel()
+        await asyncio.gather(*waking, return_exceptions=True)
         for path in list(self._open):
             await self.shut(path, bye)

@@ -15,6 +15,7 @@ import stat
 import sys
 import time
 from collections.abc import Coroutine
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
+from .alarms import Alarms
 from .asking import answers, ask, read_token
 from .files import sync
-from .keeping import transferring
+from .keeping import told, transferring
 from .operating import listed, perform
 from .parties import Parties
 from .rooms import Rooms, room_path
@@ -101,13 +103,14 @@ class RoomsCommand(Application):
         """Do it here, with the folder claimed as a server does."""
         claim = _claim(folder)
         try:
-            access = Access(folder / "access.sqlite")
-            try:
-                rooms = Rooms(folder / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=0)
+            with (
+                closing(Access(folder / "access.sqlite")) as access,
+                closing(Alarms(folder / "alarms.sqlite", told(folder / "rooms"))) as alarms,
+            ):
+                limits = m.Limits(1 << 20, 256)
+                rooms = Rooms(folder / "rooms", Parties(), access, limits=limits, idle=0, alarms=alarms)
                 made: Coroutine[Any, Any, Any] = work(rooms)
                 return asyncio.run(made)
-            finally:
-                access.close()
         finally:
             claim.release()
 

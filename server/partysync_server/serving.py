@@ -24,9 +24,12 @@ from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
+from .alarms import Alarms
 from .app import make_app
 from .door import Door
 from .gate import House, Introducer, nobody
+from .keeping import told
+from .neighbours import Address
 from .parties import Parties
 from .quotas import Usage
 from .rooms import Rooms
@@ -140,16 +143,18 @@ class Serving:
         )
         try:
             access = Access(folder / "access.sqlite")
+            alarms = Alarms(folder / "alarms.sqlite", told(folder / "rooms"))
         except StorageFailed:
             self._claim.release()
             raise
-        self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle)
+        self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle, alarms=alarms)
         self.rooms.public = at.public
         self.rooms.pages = at.door.pages is not None
         try:
             sockets = bind_sockets(at.port, at.ip)
         except (OSError, OverflowError) as error:
             access.close()
+            alarms.close()
             self._claim.release()
             why = getattr(error, "strerror", None) or error
             raise PartySyncError(f"Cannot listen on {at.ip}:{at.port}: {why}. Use another --port.") from None
@@ -165,12 +170,16 @@ class Serving:
         host = f"[{at.ip}]" if ":" in at.ip else at.ip
         here = f"{'https' if at.tls else 'http'}://{host}:{sockets[0].getsockname()[1]}{at.prefix}"
         self.url = at.public or here
+        # Who is in this process takes the way by loopback; a certificate is for the name that people use.
+        inside = here.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+        self.rooms.address = Address(self.url if at.tls else inside, self.token)
 
     async def tend(self, stop: asyncio.Event) -> bool:
         """Wait a while and close the rooms that are empty; whether it goes on."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), TEND_SECONDS)
         await self.rooms.expire()
+        await self.rooms.ring()
         await self.rooms.close_idle()
         return not stop.is_set()
 
@@ -182,5 +191,7 @@ class Serving:
             await self.rooms.close(m.Bye("The server is stopping.", 0.5))
             await self._server.close_all_connections()
             self.rooms.access.close()
+            if self.rooms.alarms is not None:
+                self.rooms.alarms.close()
         finally:
             self._claim.release()

@@ -25,6 +25,9 @@ class Tongue(Protocol):
     def frames(self, room: Any) -> list[bytes]:
         """What it is to be sent next. Not to be called beside a turn."""
 
+    def at_rest(self, version: int) -> bool:
+        """Whether it waits for nothing and holds all up to that version."""
+
 
 @dataclass(eq=False)
 class Session:
@@ -46,7 +49,8 @@ class Session:
     live: bool = False  # welcomed; its cursor counts
     cursor: int = 0  # the version that was last sent
     reading: Reading | None = None  # the snapshot it is in the middle of
-    barriers: list[tuple[int, int]] = field(default_factory=list)  # (n, how many mutations came before it)
+    barriers: list[tuple[int, int, int]] = field(default_factory=list)  # (n, how many came before it, its last of them)
+    pushed: int = 0  # the highest of its client's mutations that it has brought
     pong: bool = False
     asked: int = 0  # questions that wait for their answers
     answers: list[m.Answer] = field(default_factory=list)

@@ -12,7 +12,7 @@ import hmac
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,10 @@ from partysync_widget.core.errors import PartySyncError, ProtocolError, SchemaMi
 from partysync_widget.core.party import Party
 
 from .access import Standing
+from .connections import Connection, Visitor
 from .dialect import COMING_BACK, Page
 from .open_room import OpenRoom, Wire
+from .phrases import is_frame
 from .principal import OPERATOR, Principal
 from .refusal import Refused
 from .rooms import Rooms
@@ -70,7 +72,8 @@ def page_token(request: tornado.httputil.HTTPServerRequest) -> str:
     ours.
     """
     if speaks_the_dialect(request.headers):
-        return _argument(request, "token")
+        upgrades = request.headers.get("Upgrade", "").lower() == "websocket"
+        return _argument(request, "token") if upgrades else ""
     offered = request.headers["Sec-WebSocket-Protocol"].split(",")
     said = next((each.strip() for each in offered if each.strip().startswith(SHOWN_BY_PAGES)), SHOWN_BY_PAGES)
     with contextlib.suppress(ValueError):  # no base64, or no UTF-8
@@ -82,6 +85,11 @@ def page_token(request: tornado.httputil.HTTPServerRequest) -> str:
 def connection_id(request: tornado.httputil.HTTPServerRequest) -> str:
     """What the ancestor's client calls its connection, whenever that is opened again; empty if it says nothing."""
     return _argument(request, "_pk")
+
+
+def query(request: tornado.httputil.HTTPServerRequest) -> dict[str, str]:
+    """What else is in the address: for the party, without what is for the server."""
+    return {name: _argument(request, name) for name in request.query_arguments if name not in ("token", "_pk")}
 
 
 def _argument(request: tornado.httputil.HTTPServerRequest, name: str) -> str:
@@ -119,7 +127,7 @@ async def admit(
 
     ``allow`` is called with whether the room is new, if it is not open yet; it may raise as well.
     """
-    party = _party(rooms, wanted, hint if who.operator else "")
+    party = find_party(rooms, wanted, hint if who.operator else "")
     if not name.isprintable() or not 0 < len(name) <= MAX_ROOM_NAME:
         text = f"A room's name is 1 to {MAX_ROOM_NAME} printable characters, not {name!r:.80}."
         raise Refused(404, "bad-room-name", text)
@@ -138,7 +146,7 @@ async def admit(
 
 async def check_link(rooms: Rooms, who: Principal, wanted: str, name: str) -> None:
     """Whoever has come by a link may ask for its room, and nothing there is said to them of another. Raises Refused."""
-    if who.link and not (await rooms.standing(who, _party(rooms, wanted, ""), name)).role:
+    if who.link and not (await rooms.standing(who, find_party(rooms, wanted, ""), name)).role:
         raise Refused(403, "role", _not_yours(who, name))
 
 
@@ -152,7 +160,8 @@ def _not_yours(who: Principal, name: str) -> str:
     )
 
 
-def _party(rooms: Rooms, wanted: str, hint: str) -> type[Party]:
+def find_party(rooms: Rooms, wanted: str, hint: str) -> type[Party]:
+    """Raises Refused if there is none of that name."""
     try:
         party = rooms.parties.find(wanted, hint)
     except PartySyncError as error:
@@ -234,8 +243,8 @@ class Visit:
 class PageVisit:
     """The same of a page that speaks the ancestor's dialect: ``prepare``, and when the socket is open ``enter``."""
 
-    def __init__(self, admission: Admission, connection: str) -> None:
-        """``connection`` is the id that it gives itself, empty if it gives none."""
+    def __init__(self, admission: Admission, connection: str, asked: Mapping[str, str]) -> None:
+        """``connection`` is the id that it gives itself, empty if it gives none; ``asked``: what its address says."""
         self._place, standing = admission.place, admission.standing
         self._session = Session(
             admission.who,
@@ -249,6 +258,9 @@ class PageVisit:
         self._session.peer = m.Peer(self._session.called("a web page"), role=standing.role)
         self._page = Page(self._place, self._session, connection)
         self._session.tongue = self._page
+        known = connection or secrets.token_hex(8)
+        self._connection = Connection(self._place, self._session, self._page, known, asked)
+        self._visitor = Visitor(self._place, self._place.room.party, self._session, self._connection)
 
     async def prepare(self) -> None:
         """Find out what it has missed, if it was here before. Raises Refused."""
@@ -261,6 +273,7 @@ class PageVisit:
         self._page.joined()
         self._place.join(self._session, wire)
         self._place.wake()
+        self._visitor.come()
         IOLoop.current().call_later(COMING_BACK, self._release)
 
     def _release(self) -> None:
@@ -268,17 +281,21 @@ class PageVisit:
         self._place.wake()
 
     def hear(self, message: str | bytes) -> None:
-        self._page.hear(message)
+        if self._visitor.hears and not is_frame(message):
+            self._visitor.hear(message)
+        else:
+            self._page.hear(message)
         self._place.wake()
 
     @property
     def crowded(self) -> bool:
-        """As of a visit."""
-        return self._place.crowded and self._session.ended is None
+        """As of a visit; or its party has not heard all that it has said."""
+        return (self._place.crowded or self._visitor.crowded) and self._session.ended is None
 
     async def eased(self, seconds: float) -> None:
         """As of a visit."""
-        await self._place.eased(seconds)
+        await (self._visitor if self._visitor.crowded else self._place).eased(seconds)
 
     def leave(self) -> None:
         self._place.leave(self._session)
+        self._visitor.leave()

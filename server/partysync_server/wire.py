@@ -28,6 +28,10 @@ TEXT, BINARY = 0x1, 0x2
 FINAL = 0x80
 
 
+class Binary(bytes):
+    """A frame that goes as binary, whatever the session's format is."""
+
+
 def header(opcode: int, length: int) -> bytes:
     """The first bytes of an unmasked frame in one piece (RFC 6455, section 5.2)."""
     if length < 126:
@@ -50,7 +54,8 @@ class SocketWire:
         if connection is None or connection.is_closing():
             return None  # on_close says so too
         stream: IOStream = connection.stream
-        pieces, taken = [header(self._opcode, len(frame)), frame], 0
+        opcode = BINARY if type(frame) is Binary else self._opcode
+        pieces, taken = [header(opcode, len(frame)), frame], 0
         if type(stream) is IOStream and not stream.writing():
             try:
                 taken = stream.socket.sendmsg(pieces)

@@ -102,13 +102,17 @@ class Stranger:
             return None
         match first & 0x0F:
             case 1:
-                return json.loads(payload)
+                return self.said(payload)
             case 2:
                 return payload
             case 8:
                 return None
             case _:
                 return self.hear()
+
+    def said(self, text):
+        """A text message, as a test wants it."""
+        return json.loads(text)
 
     def hear_all(self):
         """Everything until the server closes the line. That it does is part of what is tested."""

@@ -6,9 +6,11 @@
 
 import type { Given } from "./columns";
 import type { Row, Stored, TableSpec } from "./frames";
+import { BUILT_IN } from "./mutators";
 import type { Receipt } from "./receipt";
 import type { Room } from "./room";
 
+const ACT = "act"; // the mutation as which an action travels to the party's on_action
 const LAST = ["created_at", "updated_at", "deleted_at"];
 const WITH_VALUES = ["insert", "update", "upsert"];
 const OF_ROWS = [...WITH_VALUES, "insert_rows", "delete", "put_back"];
@@ -56,9 +58,17 @@ export class Lens<R extends unknown[], A extends Action> {
   }
 }
 
-/** Make the edit that an action stands for: its type is the mutator, its payload the arguments. */
+/**
+ * Make the edit that an action stands for: its type is the mutator, its payload the arguments. Where there is no such
+ * mutator, it is for the party's `on_action`, if it has one, also before the built-in ones.
+ */
 export function send(room: Room, key: string, action: Action): Receipt {
   const via: Via = { key, action };
+  const takes = room.replica.takes;
+  if (takes?.has(ACT) && (BUILT_IN.has(action.type) || !takes.has(action.type))) {
+    const given = { channel: key, type: action.type, payload: (action.payload ?? null) as Given };
+    return room.mutate(ACT, given, { via });
+  }
   return room.mutate(action.type, argsOf(room, key, action), { via });
 }
 

@@ -203,6 +203,30 @@ describe("useSync", () => {
     expect(shown()).toBe("bread");
   });
 
+  it("sends what no mutator is called, and what is built in, to the party's on_action, where it has one", async () => {
+    host.takes = ["create", "update", "delete", "act"];
+    host.refuse = (mutation) => (mutation.name === "act" ? "mutator-raised" : undefined);
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    await draw(<Todos socket={enter()} />);
+    await see(() => [...host.visits][0]?.live);
+    host.prompt = false;
+
+    await act(async () => {
+      sendAction({ type: "create", payload: { id: "a", text: "milk", completed: 0 } });
+      sendAction({ type: "update", payload: { id: "b", text: "tea", completed: 1 } });
+      (sendAction as (action: object) => void)({ type: "sort", payload: null });
+    });
+    await see(() => line.heardOf("push").length);
+
+    const sent = line.heardOf("push").flatMap((push) => (push as unknown as { mutations: { name: string; args: object }[] }).mutations);
+    expect(sent.map(({ name, args }) => [name, args])).toEqual([
+      ["create", { id: "a", text: "milk", completed: 0 }],
+      ["act", { channel: "todos", type: "update", payload: { id: "b", text: "tea", completed: 1 } }],
+      ["act", { channel: "todos", type: "sort", payload: null }],
+    ]);
+    expect(shown()).toBe("milk*");
+  });
+
   it("plays a built-in action by the hook's reducer, where there is one, and once", async () => {
     const own = (todos: TodoRecord[], action: TodoAction): TodoRecord[] => reducer(todos, { ...action, type: "create" } as TodoAction);
     await draw(<Todos socket={enter()} optimistic={own} />);
