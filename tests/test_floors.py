@@ -46,7 +46,7 @@ FLOORS = {
         "hosting",
         "serving",
         "app",
-        "operating",
+        "operating page_handlers",
         "gate",
         "metrics quotas visit",
         "rooms",

@@ -3,7 +3,8 @@ The HTTP side: one WebSocket per room at ``/parties/<party>/<room>``, and who ma
 
 Kernels authenticate with ``Authorization: Bearer``: the server's own token, which opens everything, or that of a link,
 which opens one room. A browser has no business here (it talks to its kernel), so a request from a page is refused
-unless that page was allowed, and one that calls us by a name that is not ours is refused as well (``door``).
+unless that page was allowed, and one that calls us by a name that is not ours is refused as well (``door``). Pages of
+the server's own (``page_handlers``) are allowed where it was told to show them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from partysync_widget.core.codec import Format
 from .gate import Gate, House
 from .metrics import exposition
 from .operating import ROUTES
+from .page_handlers import ROUTES as PAGES
 from .refusal import Refused
 from .rooms import Rooms
 from .visit import (
@@ -212,7 +214,7 @@ def make_app(house: House, prefix: str = "", *, ping: float = PING_SECONDS) -> t
             (below + r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
             (below + r"/health", Health, common),
             (below + r"/metrics", Metrics, common),
-            *((below + path, route, common) for path, route in ROUTES),
+            *((below + path, route, common) for path, route in (*ROUTES, *PAGES)),
         ],
         default_handler_class=Nothing,
         default_handler_args=common,

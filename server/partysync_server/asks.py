@@ -26,13 +26,15 @@ Word = Annotated[str, msgspec.Meta(max_length=200)]
 class Place(Protocol):
     """A room, as far as it matters here: ``party`` and ``name`` are what it is called.
 
-    ``public`` is the address of the server that people outside use; empty if nobody has said one.
+    ``public`` is the address of the server that people outside use; empty if nobody has said one. ``pages``: whether it
+    shows pages.
     """
 
     party: str
     name: str
     access: Access
     public: str
+    pages: bool
 
     def here(self) -> list[Session]: ...
 
@@ -105,7 +107,8 @@ def _share(place: Place, session: Session, wanted: Sharing, now: float) -> dict[
         _keep_an_owner(access, party, room, session, wanted, subject)
         return {"share": _line(access.put(made(kind, subject)))}
     token = secrets.token_urlsafe(32)
-    return {"share": _line(access.put(made("link", digest(token)))), "token": token, "at": place.public}
+    line = _line(access.put(made("link", digest(token))))
+    return {"share": line, "token": token, "at": place.public, "pages": place.pages}
 
 
 def _keep_an_owner(

@@ -26,7 +26,7 @@ from partysync_widget.core.effort import MOST_BYTES
 from partysync_widget.core.errors import PartySyncError
 
 from .asking import read_token
-from .door import Door
+from .door import Door, Pages, check_origin
 from .gate import Introducer, nobody
 from .logs import configure
 from .parties import Parties
@@ -74,6 +74,10 @@ class ServeApp(Application):
     public_url = Unicode("", help="Address that people use, if a proxy stands before this server.").tag(config=True)
     host = List(Unicode(), help="Names this server is known by, beside its address.").tag(config=True)
     origin = List(Unicode(), help="Pages that may connect from a browser, as https://name:port.").tag(config=True)
+    pages = Bool(default_value=False, help="Show tables as pages in browsers, to whoever has a room's link.").tag(
+        config=True
+    )
+    page_frames = List(Unicode(), help="Pages of others that may frame ours, as https://name:port.").tag(config=True)
     sessions_per_person = Int(256, min=0, help="Sessions of one person or link; 0: any number.").tag(config=True)
     rooms_open = Int(1000, min=0, help="Rooms open at a time; 0: any number.").tag(config=True)
     rooms_per_person = Int(200, min=0, help="Rooms one person may make; 0: any number.").tag(config=True)
@@ -100,6 +104,7 @@ class ServeApp(Application):
         "public-url": "ServeApp.public_url",
         "host": "ServeApp.host",
         "origin": "ServeApp.origin",
+        "page-frames": "ServeApp.page_frames",
         "sessions-per-person": "ServeApp.sessions_per_person",
         "rooms-open": "ServeApp.rooms_open",
         "rooms-per-person": "ServeApp.rooms_per_person",
@@ -111,6 +116,7 @@ class ServeApp(Application):
 
     flags = {  # noqa: RUF012  # traitlets reads a plain dict
         "import-parties": ({"ServeApp": {"import_parties": True}}, "Import a party that a kernel names."),
+        "pages": ({"ServeApp": {"pages": True}}, "Show tables as pages in browsers, to whoever has a room's link."),
     }
 
     def start(self) -> None:
@@ -181,7 +187,16 @@ class ServeApp(Application):
                 )
             hosts.append(parts.hostname)
         tls = certificate(self.certfile, self.keyfile)
-        return Listening(self.ip, self.port, tls=tls, public=public, ping=self.ping, door=Door(hosts, self.origin))
+        door = Door(hosts, self.origin, pages=self._pages(public))
+        return Listening(self.ip, self.port, tls=tls, public=public, ping=self.ping, door=door)
+
+    def _pages(self, public: str) -> Pages | None:
+        """``public`` is the address that people use, if it is another one."""
+        frames = tuple(check_origin(origin, "--page-frames") for origin in self.page_frames)
+        if not self.pages:
+            return None
+        parts = urlsplit(public)
+        return Pages(frames, check_origin(f"{parts.scheme}://{parts.netloc}", "--public-url") if public else "")
 
     def _introducer(self) -> Introducer:
         return nobody

@@ -61,16 +61,23 @@ class Gate(tornado.web.RequestHandler):
 
     async def prepare(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        self.house.door.check(self.request.headers, arrived_at(self.request))
+        from_page = self.house.door.check(self.request.headers, arrived_at(self.request), self.request.protocol)
         who = await self.recognise()
         if who is None:
             self.house.usage.knock(self.request.remote_ip or "")
             raise Refused(403, "token", UNKNOWN)
-        if self.house.stopping:
-            raise Refused(503, "storage", "The server is stopping. Try again in a moment.", after=1.0)
+        if from_page and not who.link:
+            raise Refused(
+                403, "token", "A page is opened by the link of a room: room.share() makes one."
+            )
+        self.check_stopping()
         if not (self.for_all or who.operator):
             raise Refused(403, "role", "This is for the operator of the server, who has its own token.")
         self.who = who
+
+    def check_stopping(self) -> None:
+        if self.house.stopping:
+            raise Refused(503, "storage", "The server is stopping. Try again in a moment.", after=1.0)
 
     async def recognise(self) -> Principal | None:
         """Who asks; None for a stranger."""

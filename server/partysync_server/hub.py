@@ -93,7 +93,7 @@ class HubApp(ServeApp):
         """The Hub's proxy says by which names people come; ``--host`` narrows that."""
         prefix = os.environ["JUPYTERHUB_SERVICE_PREFIX"].rstrip("/")
         public = (self.public_url or os.environ.get("JUPYTERHUB_PUBLIC_URL", "")).rstrip("/")  # Hub 5, if it knows
-        door = Door(self.host, self.origin, any_host=not self.host)
+        door = Door(self.host, self.origin, any_host=not self.host, pages=self._pages(public))
         return Listening(self.ip, self.port, public=public, prefix=prefix, ping=self.ping, door=door)
 
     def _introducer(self) -> Introducer:

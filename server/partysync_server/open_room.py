@@ -70,6 +70,7 @@ class OpenRoom:
         counts: Counts,
         *,
         public: str = "",  # address of the server, as it stands in links
+        pages: bool = False,  # whether it shows pages
     ) -> None:
         self.room = room
         self.party = room.party.name
@@ -77,6 +78,7 @@ class OpenRoom:
         self.access = access
         self.counts = counts
         self.public = public
+        self.pages = pages
         self.wires: dict[Session, Wire] = {}
         self.empty_since = time.monotonic()
         self.broken = ""  # why the room cannot go on

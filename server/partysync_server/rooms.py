@@ -59,6 +59,7 @@ class Rooms:
         self.kept = kept  # of the empty ones, at most so many
         self.counts = Counts()
         self.public = ""  # address of the server for people outside, if somebody has said one
+        self.pages = False  # whether the server shows pages of them
         self._open: dict[Path, OpenRoom] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
         self._refused: dict[Path, tuple[list[Look | None], str]] = {}  # what is there, and why it is not served
@@ -72,7 +73,7 @@ class Rooms:
                 ledger = await asyncio.to_thread(self._opened, path, party, name)
                 room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
                 reopen = functools.partial(Ledger, path, party, room=name, make=False)
-                found = OpenRoom(room, name, self.access, reopen, self.counts, public=self.public)
+                found = OpenRoom(room, name, self.access, reopen, self.counts, public=self.public, pages=self.pages)
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found

@@ -145,6 +145,7 @@ class Serving:
             raise
         self.rooms = Rooms(folder / "rooms", parties, access, limits=limits, idle=idle)
         self.rooms.public = at.public
+        self.rooms.pages = at.door.pages is not None
         try:
             sockets = bind_sockets(at.port, at.ip)
         except (OSError, OverflowError) as error:

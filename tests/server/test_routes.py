@@ -20,6 +20,9 @@ ADDRESSES = {
     r"/metrics": "/metrics",
     r"/rooms": "/rooms",
     r"/rooms/([^/]+)/([^/]+)/(backup|restore|delete)": "/rooms/main/{room}/delete",
+    r"/pages/([^/]+)/([^/]+)": "/pages/main/{room}",
+    r"/pages/([^/]+)/([^/]+)/([^/]+)": "/pages/main/{room}/todos",
+    r"/assets/([0-9a-f]+)/([a-z.-]+)": "/assets/0123456789abcdef/page.js",
     "anything else": "/nothing",
 }
 CREDENTIALS = ("none", "empty", "wrong", "revoked", "expired", "another room's")
