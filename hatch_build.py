@@ -58,14 +58,15 @@ def fresh() -> bool:
 
 
 def sources() -> list[Path]:
-    """What the bundle is made from: not the tests, nor what npm installed."""
-    return sorted([*JS.glob("*.json"), *JS.glob("*.mjs"), *(path for path in JS.glob("src/**/*") if path.is_file())])
+    """What the bundles are made from: not the tests, nor what npm installed."""
+    folders = [path for name in ("src", "pages", "web/src") for path in JS.glob(f"{name}/**/*") if path.is_file()]
+    return sorted([*JS.glob("*.json"), *JS.glob("*.mjs"), *folders])
 
 
 def build_web() -> None:
     """Bring js/web/dist up to date."""
     web = JS / "web"
-    made_from = digest(*sources(), *sorted([*web.glob("*.*"), *web.glob("src/*.*")]))
+    made_from = digest(*sources(), *sorted(web.glob("*.*")))
     if not WEB_STAMP.exists() or WEB_STAMP.read_text() != made_from:
         npm("run", "build:web")
         WEB_STAMP.write_text(made_from)

@@ -1,6 +1,7 @@
 // Bundles each widget's browser side into partysync_widget/static/, where Python reads it as `_esm` and `_css`.
 //
 // `_esm` travels in every comm_open and in every saved notebook, so it is minified and each widget gets only what it needs.
+// What a page of the server loads goes there as well; it may carry React, with React's own notice at its end.
 
 import { context, build } from "esbuild";
 
@@ -16,10 +17,16 @@ const options = {
   legalComments: "none",
   logLevel: "info",
 };
+const pages = {
+  ...options,
+  entryPoints: ["pages/todo.tsx", "pages/todo.css"],
+  jsx: "automatic",
+  define: { "process.env.NODE_ENV": '"production"' },
+  legalComments: "eof",
+};
 
 if (process.argv.includes("--watch")) {
-  const running = await context(options);
-  await running.watch();
+  for (const each of [options, pages]) await (await context(each)).watch();
 } else {
-  await build(options);
+  await Promise.all([options, pages].map(build));
 }

@@ -133,7 +133,7 @@ class Shell(PageGate):
 class Assets(PageGate):
     """What shells load."""
 
-    names = ("page.js", "page.css")
+    names = ("page.js", "page.css", "todo.js", "todo.css")
 
     def get(self, digest: str, name: str) -> None:
         found = asset(name) if name in self.names else None
