@@ -67,9 +67,7 @@ class Gate(tornado.web.RequestHandler):
             self.house.usage.knock(self.request.remote_ip or "")
             raise Refused(403, "token", UNKNOWN)
         if from_page and not who.link:
-            raise Refused(
-                403, "token", "A page is opened by the link of a room: room.share() makes one."
-            )
+            raise Refused(403, "token", "A page is opened by the link of a room: room.share() makes one.")
         self.check_stopping()
         if not (self.for_all or who.operator):
             raise Refused(403, "role", "This is for the operator of the server, who has its own token.")

@@ -6,6 +6,7 @@ Doors differ (``app``: the server's token and links; ``mount``: also whoever Jup
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hmac
 import secrets
@@ -34,6 +35,7 @@ from .session import Session
 
 PING_SECONDS = 20.0  # between pings; a peer that answers none for as long is gone
 MAX_ROOM_NAME = 200
+SHOWN_BY_PAGES = "partysync.token."  # a sub-protocol that is none: the token follows, as base64url without padding
 MAX_ARGUMENT = 1_000  # bytes of what is in the address of a socket
 UNSENT_BYTES = 1 << 17  # of one session that the system keeps, at most
 
@@ -62,11 +64,19 @@ def bearer(headers: tornado.httputil.HTTPHeaders) -> str:
 
 
 def page_token(request: tornado.httputil.HTTPServerRequest) -> str:
-    """The same in the address, where alone a page can put it: browsers let it set no header of a WebSocket.
+    """The same of a page, which no browser lets set a header of a WebSocket: among the sub-protocols that it offers.
 
-    It counts for no other request, and is in no log of ours.
+    The ancestor's clients offer none, and have it in the address. It counts for no other request, and is in no log of
+    ours.
     """
-    return _argument(request, "token") if speaks_the_dialect(request.headers) else ""
+    if speaks_the_dialect(request.headers):
+        return _argument(request, "token")
+    offered = request.headers["Sec-WebSocket-Protocol"].split(",")
+    said = next((each.strip() for each in offered if each.strip().startswith(SHOWN_BY_PAGES)), SHOWN_BY_PAGES)
+    with contextlib.suppress(ValueError):  # no base64, or no UTF-8
+        encoded = said.removeprefix(SHOWN_BY_PAGES)
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
+    return ""
 
 
 def connection_id(request: tornado.httputil.HTTPServerRequest) -> str:

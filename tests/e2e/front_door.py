@@ -1,10 +1,9 @@
-"""A web server before a room server, as a proxy that serves pages: it moves the token of a socket into the header."""
+"""A web server before a room server, as a proxy that serves pages: it passes on what a socket offers, token and all."""
 
 import asyncio
 import subprocess
 from pathlib import Path
 
-import tornado.httpclient
 import tornado.httpserver
 import tornado.netutil
 import tornado.web
@@ -123,11 +122,9 @@ class _Relay(tornado.websocket.WebSocketHandler):
 
     async def open(self, *_args):
         self.door.sockets.add(self)
-        request = tornado.httpclient.HTTPRequest(
-            self.door.server.url.replace("http", "ws", 1) + self.request.path,
-            headers={"Authorization": f"Bearer {self.get_query_argument('token')}"},
-        )
-        self.there = await tornado.websocket.websocket_connect(request, subprotocols=[SUBPROTOCOL])
+        there = self.door.server.url.replace("http", "ws", 1) + self.request.path
+        offered = self.request.headers["Sec-WebSocket-Protocol"].replace(" ", "").split(",")
+        self.there = await tornado.websocket.websocket_connect(there, subprotocols=offered)
         self._passing = asyncio.ensure_future(self._pass_on())
 
     async def _pass_on(self):

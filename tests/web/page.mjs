@@ -2,23 +2,13 @@
 // other one what to do; it answers each with a line. All are JSON.
 
 import { createInterface } from "node:readline";
-import { WebSocket } from "../../js/node_modules/ws/wrapper.mjs";
+import { WebSocket } from "../../js/node_modules/ws/wrapper.mjs"; // Node's own says from where it comes
 import { connect } from "../../js/web/dist/index.js";
-
-/** Node can send the token in the header that kernels use. A browser cannot: it leaves it in the address. */
-class Dialled extends WebSocket {
-  constructor(address, protocols) {
-    const url = new URL(address);
-    const token = url.searchParams.get("token");
-    url.searchParams.delete("token");
-    super(url.href, protocols, { headers: { Authorization: `Bearer ${token}` } });
-  }
-}
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const { place, options } = JSON.parse((await lines.next()).value);
 const timing = { first: 10, last: 50, ping: 600, silence: 600 };
-const room = connect(place, { WebSocket: Dialled, timing, ...options });
+const room = connect(place, { WebSocket, timing, ...options });
 const receipts = new Map();
 const seen = { empty: 0, frames: [] };
 

@@ -1,7 +1,8 @@
 // Where a room is, and how to be let in: `https://rooms.example.org/parties/main/genetics-101`, with the token of a link
 // behind `#` (S1, S2).
 //
-// A browser cannot send a header with a WebSocket, so the token travels as the parameter `token` of the socket's address.
+// A browser cannot send a header with a WebSocket, so the token travels among the sub-protocols that are offered: an
+// address would be in the logs of every proxy.
 
 import { PartySyncError } from "./errors";
 
@@ -20,8 +21,10 @@ export interface Address {
   readonly party: string;
   readonly room: string;
   readonly token: string;
-  /** Of the socket. */
+  /** Of the socket, without credentials. */
   readonly socket: string;
+  /** What the socket offers beside the protocol it talks: the token, if there is one. */
+  readonly offers: readonly string[];
 }
 
 /** Of a room's address, or of its parts. Throws PartySyncError with how it is written. */
@@ -44,11 +47,18 @@ export function addressOf(given: string | Place): Address {
   url.hash = "";
   url.searchParams.delete("token");
   url.protocol = url.protocol.replace("http", "ws");
-  const socket = new URL(url);
-  if (token) socket.searchParams.set("token", token);
+  const socket = url.href;
   url.search = "";
   url.protocol = url.protocol.replace("ws", "http");
-  return { url: url.href, party: decodeURIComponent(party), room: decodeURIComponent(room), token, socket: socket.href };
+  const offers = token ? [`partysync.token.${base64url(token)}`] : [];
+  return { url: url.href, party: decodeURIComponent(party), room: decodeURIComponent(room), token, socket, offers };
+}
+
+/** Without padding: what a sub-protocol may be called is narrower than what a token may be. */
+function base64url(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  const plain = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  return plain.replace(/[+/=]/g, (char) => ({ "+": "-", "/": "_" })[char] ?? "");
 }
 
 function wrong(given: string): PartySyncError {

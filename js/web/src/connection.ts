@@ -4,6 +4,7 @@
 //
 // It knows sockets and time, and nothing of rows: frames go to whoever talks.
 
+import type { Address } from "./address";
 import { NotConnected, ProtocolError, type PartySyncError } from "./errors";
 import { SUBPROTOCOL, type Down, type Up } from "./frames";
 import { parse, stringify } from "./json";
@@ -47,7 +48,7 @@ export class Connection {
   /** Why it is not live. */
   trouble: PartySyncError | undefined;
   #open: () => Socket;
-  #address: string;
+  #address: Address;
   #talk: Talk;
   #timing: Timing;
   #socket: Socket | undefined;
@@ -58,7 +59,7 @@ export class Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopListening: () => void;
 
-  constructor(open: () => Socket, address: string, talk: Talk, timing: Timing) {
+  constructor(open: () => Socket, address: Address, talk: Talk, timing: Timing) {
     this.#open = open;
     this.#address = address;
     this.#talk = talk;
@@ -134,7 +135,7 @@ export class Connection {
       socket = this.#open();
     } catch (error) {
       const why = error instanceof NotConnected ? error.message : (error as Error).name; // its message may have the token
-      return this.fail(new NotConnected(`This page cannot open ${this.#address.split("?")[0]!}: ${why}`));
+      return this.fail(new NotConnected(`This page cannot open ${this.#address.url}: ${why}`));
     }
     this.#socket = socket;
     const mine = (take: () => void) => () => {

@@ -41,6 +41,13 @@ export class NotConnected extends PartySyncError {
 
 export class PermissionDenied extends PartySyncError {
   override name = "PermissionDenied";
+  /** Of the room's error, or of the refusal of the server (S4). */
+  readonly kind: string;
+
+  constructor(message: string, kind = "forbidden") {
+    super(message);
+    this.kind = kind;
+  }
 }
 
 /** Of a mutation that may have been decided, or not (R10): with its name and arguments, to be made again. */

@@ -84,9 +84,9 @@ export class Room {
     const Dial = options.WebSocket ?? (globalThis.WebSocket as unknown as NonNullable<Options["WebSocket"]> | undefined);
     const open = () => {
       if (!Dial) throw new NotConnected("There is no WebSocket here; pass one as an option.");
-      return new Dial(address.socket, [SUBPROTOCOL]);
+      return new Dial(address.socket, [SUBPROTOCOL, ...address.offers]);
     };
-    this.#connection = new Connection(open, address.socket, this.#talk(), { ...TIMING, ...timing });
+    this.#connection = new Connection(open, address, this.#talk(), { ...TIMING, ...timing });
     this.#platform = options;
     if (options.keep) {
       const opened = () => this.#tell({ ...emptyStep(), reset: true }, true);

@@ -79,8 +79,9 @@ export function holderOf(source: Source): Holder | undefined {
   const url = typeof source === "string" ? source : whereTo(source);
   if (!url) return undefined;
   const address = addressOf(url);
-  let found = shared.get(address.socket);
-  if (!found) shared.set(address.socket, (found = new Shared(address, defaults)));
+  const key = `${address.socket}#${address.token}`;
+  let found = shared.get(key);
+  if (!found) shared.set(key, (found = new Shared(address, defaults)));
   return found;
 }
 

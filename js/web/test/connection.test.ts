@@ -124,8 +124,8 @@ describe("a refusal", () => {
   it("is told in the server's own words, where the page may ask for them (S4)", async () => {
     line.up = false;
     room.close();
-    vi.stubGlobal("fetch", async (url: string) => {
-      expect(url).toBe("http://localhost:8765/parties/main/y?token=t");
+    vi.stubGlobal("fetch", async (url: string, { headers }: RequestInit) => {
+      expect([url, headers]).toEqual(["http://localhost:8765/parties/main/y", { Authorization: "Bearer t" }]);
       return new Response(JSON.stringify({ error: "token", message: "The token is wrong." }), { status: 403 });
     });
     room = connect({ url: "http://localhost:8765", room: "y", token: "t" }, { WebSocket: line.WebSocket });

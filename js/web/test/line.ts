@@ -12,6 +12,7 @@ export class Line {
   /** When, of each attempt to connect. */
   readonly dialled: number[] = [];
   readonly addresses: string[] = [];
+  readonly offers: (readonly string[])[] = [];
   /** Sees what is sent at the moment it is. */
   onsend: (text: string) => void = () => {};
   readonly WebSocket: new (url: string, protocols: string[]) => Socket;
@@ -33,6 +34,7 @@ export class Line {
       constructor(url: string, protocols: string[]) {
         line.dialled.push(Date.now());
         line.addresses.push(url);
+        line.offers.push(protocols);
         setTimeout(() => {
           if (this.#closed) return;
           if (!line.up) return this.#end();

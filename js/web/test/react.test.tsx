@@ -316,7 +316,7 @@ describe("hooks that share", () => {
     await act(async () => socket.dispatchEvent(new Event("open")));
 
     await see(() => [...host.visits][0]?.live);
-    expect(line.addresses[0]).toContain("?token=t");
+    expect(line.offers[0]).toContain(`partysync.token.${btoa("t").replace(/=+$/, "")}`);
   });
 });
 

@@ -36,10 +36,11 @@ function texts(room: Room): unknown[] {
 }
 
 describe("a room", () => {
-  it("is dialled where its address leads, with the token where the server looks for it", async () => {
+  it("is dialled where its address leads, with the token where the server looks for it, and no log does", async () => {
     const room = await live();
 
-    expect(line.addresses).toEqual(["wss://rooms.example/parties/main/genetics?token=s3cret"]);
+    expect(line.addresses).toEqual(["wss://rooms.example/parties/main/genetics"]);
+    expect(line.offers[0]).toEqual(["partysync.v1+json", "partysync.token.czNjcmV0"]);
     expect([room.name, room.address.url]).toEqual(["genetics", "https://rooms.example/parties/main/genetics"]);
   });
 
