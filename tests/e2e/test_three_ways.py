@@ -1,0 +1,123 @@
+"""One todo list in a notebook, on our page, and on a page of the ancestor's: edited at once, cut off in turn, and equal."""
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+import partysync_widget as ps  # noqa: E402  # needs what was just asked for
+from tests.conftest import Server  # noqa: E402
+from tests.e2e.site import Site, bundle  # noqa: E402
+from tests.e2e.todos import ANCESTOR, InDialect, InNotebook, OnPage, environment, kept  # noqa: E402
+from tests.web.conftest import built  # noqa: E402
+
+__all__ = ["built"]
+
+pytestmark = pytest.mark.e2e
+
+NAME = "groceries"
+HERE = __file__.rpartition("/")[0]
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Of somebody else, with the page that speaks the dialect."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "ancestor.html").write_text(ANCESTOR)
+    with open(f"{HERE}/ancestor.js") as script:
+        bundle(script.read(), folder / "ancestor.js")
+    made = Site(folder)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server(built, site, tmp_path):
+    """It shows pages, and lets in those of that site."""
+    made = Server(
+        tmp_path / "server", "--party", "todo:Todos", "--pages", "--origin", site.url, environment=environment()
+    )
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def ways(server, site, browser):
+    """A notebook's kernel, our page, the ancestor's."""
+    context = browser.new_context()
+    opened = [InNotebook(server, NAME)]
+    with ps.connect(NAME, url=server.url, token=server.token, party="todos") as owner:
+        share = owner.share("editor")
+    opened += [
+        OnPage(server, context, share.link),
+        InDialect(server, context, site, NAME, share.token),
+    ]
+    yield opened
+    for each in opened:
+        each.close()
+    context.close()
+
+
+def test_they_edit_one_room_are_cut_off_in_turn_and_end_equal(ways, server, wait_until):
+    """R4, R5, R6, R7: what each did alone is everywhere, once, and what was deleted meanwhile is nowhere."""
+    notebook, page, dialect = ways
+
+    def texts(way):
+        return sorted(text for _, text, _ in way.rows())
+
+    def agreed(*expected):
+        wait_until(lambda: all(texts(each) == sorted(expected) for each in ways), what=f"{expected} on all three")
+
+    notebook.do("create", id="k1", text="of the kernel")
+    page.add("of the page")
+    dialect.do("create", id="d1", text="of the dialect", completed=0)
+    agreed("of the kernel", "of the page", "of the dialect")
+
+    notebook.cut()
+    notebook.do("create", id="k2", text="kernel alone")
+    notebook.do("toggle", id="d1", completed=True)
+    page.entry("of the kernel").get_by_role("button").click()
+    dialect.do("create", id="d2", text="while the kernel is away", completed=0)
+    wait_until(lambda: "while the kernel is away" in texts(page) and "of the kernel" not in texts(dialect))
+    assert "of the kernel" in texts(notebook)
+    assert "kernel alone" in texts(notebook)
+    assert "kernel alone" not in texts(page)
+    notebook.mend()
+    agreed("of the page", "of the dialect", "kernel alone", "while the kernel is away")
+
+    page.cut()
+    page.add("page alone")
+    page.entry("of the dialect").get_by_role("checkbox").click()  # off again
+    page.entry("kernel alone").get_by_role("button").click()
+    assert not page.settled()
+    notebook.do("update", id="k2", text="renamed, and deleted elsewhere", completed=True)
+    dialect.do("delete", id="d2")
+    wait_until(lambda: "renamed, and deleted elsewhere" in texts(dialect) and len(texts(notebook)) == 3)
+    assert "page alone" in texts(page)
+    page.mend()
+    agreed("of the page", "of the dialect", "page alone")
+
+    dialect.cut()
+    dialect.do("create", id="d3", text="dialect alone", completed=1)
+    dialect.do("update", id="d1", text="of the dialect, renamed", completed=1)
+    assert not dialect.settled()
+    page.entry("of the page").get_by_role("button").click()
+    notebook.do("create", id="k3", text="while the dialect is away")
+    wait_until(lambda: "of the page" not in texts(notebook) and "while the dialect is away" in texts(page))
+    assert "of the page" in texts(dialect)
+    dialect.mend()
+    agreed("of the dialect, renamed", "page alone", "dialect alone", "while the dialect is away")
+
+    wait_until(lambda: page.settled() and dialect.settled())
+    rows = notebook.rows()
+    assert page.rows() == rows
+    assert sorted(dialect.rows()) == sorted(rows)
+    assert dialect.page.evaluate("errors_heard") == []
+    server.stop()
+    assert kept(server) == rows
+    assert {text: completed for _, text, completed in rows} == {
+        "of the dialect, renamed": True,
+        "page alone": False,
+        "dialect alone": True,
+        "while the dialect is away": False,
+    }
