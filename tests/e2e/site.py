@@ -30,7 +30,7 @@ class Site:
 
     def __init__(self, folder):
         class Handler(http.server.SimpleHTTPRequestHandler):
-            extensions_map = TYPES  # noqa: RUF012
+            extensions_map = TYPES
 
             def __init__(self, *args):
                 super().__init__(*args, directory=folder)

@@ -1,4 +1,6 @@
-"""One todo list in a notebook, on our page, and on a page of the ancestor's: edited at once, cut off in turn, and equal."""
+"""One todo list in a notebook, on our page and in the ancestor's dialect: edited at once, cut off in turn, equal."""
+
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,7 @@ __all__ = ["built"]
 pytestmark = pytest.mark.e2e
 
 NAME = "groceries"
-HERE = __file__.rpartition("/")[0]
+SCRIPT = Path(__file__).with_name("ancestor.js")
 
 
 @pytest.fixture
@@ -24,8 +26,7 @@ def site(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "ancestor.html").write_text(ANCESTOR)
-    with open(f"{HERE}/ancestor.js") as script:
-        bundle(script.read(), folder / "ancestor.js")
+    bundle(SCRIPT.read_text(), folder / "ancestor.js")
     made = Site(folder)
     yield made
     made.close()

@@ -1,4 +1,5 @@
-"""The todo example, three ways: a page of the server's, a page that speaks the ancestor's dialect, and a kernel's notebook.
+"""
+The todo example, three ways: a page of the server's, one that speaks the ancestor's dialect, and a notebook's kernel.
 
 Each has a line of its own, which can be cut.
 """
