@@ -11,7 +11,7 @@ Phrases: what the ancestor's clients say, understood, and what is said to them, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard, get_args
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -106,27 +106,9 @@ def _is_name(value: object) -> TypeGuard[str]:
 
 
 def arguments(party: type[Party], call: Call) -> Json:
-    """A payload as the arguments of a mutator.
-
-    The ancestor's booleans are 0 and 1. The built-in mutators are told of the table by the channel.
-    """
-    own = party.mutators.get(call.name)
-    if own is None:
-        takes_table = call.name in ROW_MUTATORS and call.name != "batch"
-        return {"table": call.channel, **call.payload} if takes_table else call.payload
-    try:
-        kinds = {each.name: each.type for each in msgspec.structs.fields(own.shape)}
-    except (NameError, TypeError):  # annotations that lead nowhere: the room says so when it runs
-        return call.payload
-    return {name: _as_boolean(value, kinds.get(name)) for name, value in call.payload.items()}
-
-
-def _as_boolean(value: Any, kind: Any) -> Any:
-    if type(value) is int and value in (0, 1):
-        kinds = get_args(kind) or (kind,)
-        if bool in kinds and not {int, float} & set(kinds):
-            return bool(value)
-    return value
+    """A payload as the arguments of a mutator. The built-in ones are told of the table by the channel."""
+    takes_table = call.name in ROW_MUTATORS and call.name != "batch" and call.name not in party.mutators
+    return {"table": call.channel, **call.payload} if takes_table else call.payload
 
 
 # --- said -----------------------------------------------------------------------------------------------------------
