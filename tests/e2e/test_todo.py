@@ -4,6 +4,7 @@ import itertools
 import re
 import secrets
 import statistics
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ __all__ = ["built"]
 pytestmark = pytest.mark.e2e
 
 SOON = 10_000  # ms
+AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 FRAME = 1000 / 60  # ms
 FRAMES = 2.0  # from Enter in one tab to the frame that shows it in another, in the median: the goal
 EDITS, WARM = 25, 5  # of a round; and before the first one, uncounted
@@ -138,6 +140,28 @@ def test_what_is_refused_is_taken_back_with_the_reason(tab, owner):
     [viewer] = [person for person in owner.people() if person.role == "viewer"]
     owner.revoke(viewer.id)
     expect(guest.page.get_by_role("status")).to_contain_text(re.compile("taken back|let you in"), timeout=SOON)
+
+
+def test_axe_finds_no_violation(tab, wait_until):
+    """With an entry, one that is ticked, and a refusal."""
+    one = tab()
+    one.add("open")
+    one.add("ticked")
+    one.entry("ticked").get_by_role("checkbox").click()
+    one.add("x" * 201)
+    expect(one.page.get_by_role("alert")).to_be_visible()
+    wait_until(one.settled)
+    client = tab.context.new_cdp_session(one.page)  # what it runs is no script of the page
+    client.send("Runtime.evaluate", {"expression": AXE.read_text()})
+
+    found, passed = one.page.evaluate(
+        """() => axe.run().then(({violations, passes}) => [
+            violations.map(({id, nodes}) => [id, nodes.map((node) => node.html + node.failureSummary)]), passes.length,
+        ])"""
+    )
+
+    assert found == []
+    assert passed > 10  # it has looked
 
 
 # When a text was painted, by the clock of this machine: in the first task after the frame that drew it.
