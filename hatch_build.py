@@ -59,8 +59,9 @@ def fresh() -> bool:
 
 def sources() -> list[Path]:
     """What the bundles are made from: not the tests, nor what npm installed."""
-    folders = [path for name in ("src", "pages", "web/src") for path in JS.glob(f"{name}/**/*") if path.is_file()]
-    return sorted([*JS.glob("*.json"), *JS.glob("*.mjs"), *folders])
+    folders = ("src/**/*", "page/*", "examples/*", "web/src/*")
+    found = [path for pattern in folders for path in JS.glob(pattern) if path.is_file()]
+    return sorted([*JS.glob("*.json"), *JS.glob("*.mjs"), *found])
 
 
 def build_web() -> None:

@@ -1,13 +1,17 @@
-// Bundles each widget's browser side into partysync_widget/static/, where Python reads it as `_esm` and `_css`.
+// Bundles each widget's browser side into partysync_widget/static/, where Python reads it as `_esm` and `_css`, and the
+// pages that a server shows (server/partysync_server/page_handlers.py).
 //
 // `_esm` travels in every comm_open and in every saved notebook, so it is minified and each widget gets only what it needs.
-// What a page of the server loads goes there as well; it may carry React, with React's own notice at its end.
+// An example page may carry React, with React's own notice at its end.
 
 import { context, build } from "esbuild";
 
 const options = {
   absWorkingDir: import.meta.dirname,
-  entryPoints: ["src/channel.ts", "src/grid.ts", "src/grid.css"],
+  entryPoints: ["src/channel.ts", "src/grid.ts", "src/grid.css", "page/page.ts", "page/page.css"].map((path) => ({
+    in: path,
+    out: path.replace(/^.*\/|\.\w+$/g, ""),
+  })),
   outdir: "../partysync_widget/static",
   bundle: true,
   minify: true,
@@ -17,16 +21,16 @@ const options = {
   legalComments: "none",
   logLevel: "info",
 };
-const pages = {
+const examples = {
   ...options,
-  entryPoints: ["pages/todo.tsx", "pages/todo.css"],
+  entryPoints: ["examples/todo.tsx", "examples/todo.css"],
   jsx: "automatic",
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "eof",
 };
 
 if (process.argv.includes("--watch")) {
-  for (const each of [options, pages]) await (await context(each)).watch();
+  for (const each of [options, examples]) await (await context(each)).watch();
 } else {
-  await Promise.all([options, pages].map(build));
+  await Promise.all([options, examples].map(build));
 }

@@ -34,6 +34,24 @@ class Share:
     expires: dt.datetime | None
     link: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    pages: bool = field(default=False, repr=False)  # whether the server shows pages
+
+    def page_url(self, table: str = "") -> str:
+        """Where a browser shows that table of the room, or the list of them: an address that lets in whoever has it.
+
+        Raises PartySyncError if the server shows no pages, or if this is no link.
+        """
+        if not self.link:
+            raise PartySyncError(
+                f"A page is opened by a link, and this is access for {self.name}: room.share({self.role!r})."
+            )
+        if not self.pages:
+            raise PartySyncError(
+                "The server of this room shows no pages. Serve it with `partysync serve --pages`; a Jupyter has none."
+            )
+        room, _, token = self.link.partition("#")
+        base, _, name = room.rpartition("/parties/")
+        return f"{base}/pages/{name}{'/' if table else ''}{quote(table, safe='')}#{token}"
 
     def __repr__(self) -> str:
         until = f", until {self.expires:%Y-%m-%d %H:%M %Z}" if self.expires else ""
@@ -87,7 +105,8 @@ def share(
     line, token = said["share"], said.get("token", "")
     link = _link(connection, said.get("at") or connection.url, token) if token else ""
     name = "everyone" if line["kind"] == "everyone" else line["name"]
-    return Share(line["id"], connection.room, line["role"], name, _moment(line["expires"]), link, token)
+    until, pages = _moment(line["expires"]), bool(said.get("pages"))
+    return Share(line["id"], connection.room, line["role"], name, until, link, token, pages)
 
 
 def people(connection: Connection) -> People:

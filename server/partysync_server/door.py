@@ -76,8 +76,10 @@ class Door:
         if self.pages is None:
             return set()
         own = {self.pages.public} if self.pages.public else set()
-        host = headers.get("Host", "")
-        return own if self._any_host or not host else {*own, f"{protocol}://{host.lower()}"}
+        host = headers.get("Host", "").lower()
+        if host and not self._any_host:  # https as well: a proxy before this server may have taken that off
+            own |= {f"{protocol}://{host}", f"https://{host}"}
+        return own
 
     def check_host(self, headers: HTTPHeaders, listening: str = "") -> None:
         """Of what is for everybody: raise Refused, or let it by."""

@@ -6,7 +6,7 @@ Examples: pages of the kind that people write for a party of their own, beside t
     GET /examples/todo           asks for the link of a room
     GET /examples/todo/<room>    notebooks/todo.py, as the ancestor's example looks
 
-Each is a shell with a bundle of its own (``js/pages``), and goes by the rules of ``page_handlers``.
+Each is a shell with a bundle of its own (``js/examples``), and goes by the rules of ``page_handlers``.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ import tornado.web
 from .gate import Gate, arrived_at
 from .refusal import Refused
 
+ASSETS = ("page.js", "page.css", "todo.js", "todo.css")  # nothing else of the built files is given away; those are for kernels
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 DIGITS = 16  # of a digest, in the address of what it is of
 YEAR = 365 * 86_400  # seconds: an asset whose address has its digest never changes
@@ -133,10 +134,8 @@ class Shell(PageGate):
 class Assets(PageGate):
     """What shells load."""
 
-    names = ("page.js", "page.css", "todo.js", "todo.css")
-
     def get(self, digest: str, name: str) -> None:
-        found = asset(name) if name in self.names else None
+        found = asset(name) if name in ASSETS else None
         if found is None or found.address != f"{digest}/{name}":
             raise tornado.web.HTTPError(404)
         self.set_header("Content-Type", found.type)

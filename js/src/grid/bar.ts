@@ -123,9 +123,9 @@ export class Bar {
   }
 }
 
-/** Two letters for a name. */
+/** Two letters for a name; what stands in brackets behind it, as a guest's, is none of it. */
 export function initials(name: string): string {
-  const words = name.trim().split(/[\s._@-]+/).filter(Boolean);
+  const words = name.replace(/(?<=\S)\s*\([^)]*\)$/, "").trim().split(/[\s._@-]+/).filter(Boolean);
   const letters = words.length > 1 ? [words[0]!, words.at(-1)!].map((word) => [...word][0]!) : [...(words[0] ?? "?")].slice(0, 2);
   return letters.join("").toUpperCase();
 }

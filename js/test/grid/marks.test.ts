@@ -35,6 +35,13 @@ describe("the others in the room", () => {
     expect([faces[0]!.getAttribute("aria-label"), faces[1]!.title]).toEqual(["Ada Lovelace", "Bob"]);
   });
 
+  it("have the letters of their name, and none of what marks a guest", async () => {
+    kernel.tell({ people: ["ann (guest)", "Ada Lovelace (guest)", "(guest)"].map((name, i) => ({ ...BOB, key: `g${i}`, name })) });
+    await frame();
+
+    expect(page.all(".ps-face").map((face) => face.textContent)).toEqual(["AN", "AL", "(G"]);
+  });
+
   it("are counted beyond five", async () => {
     kernel.tell({ people: Array.from({ length: 8 }, (_, i) => ({ ...ADA, key: `p${i}`, name: `Person ${i}` })) });
     await frame();

@@ -301,7 +301,20 @@ export class Replica extends View {
   #advance(delta: Delta, said: Step): void {
     if (!this.advance(delta, said)) return this.#refetch(said);
     this.#decided(delta.acks ?? {}, said);
+    this.#sign(delta.tables ?? [], said);
     this.#arrived();
+  }
+
+  /** Which others wrote what has changed (V8). */
+  #sign(changes: readonly TableChange[], said: Step): void {
+    for (const { table, put = [], by = [] } of changes) {
+      const authors = said.authors.get(table) ?? new Map<string, string>();
+      put.forEach((row, i) => {
+        const author = by.length === 1 ? by[0] : by[i];
+        if (author && author !== this.client) authors.set(row[1], author);
+      });
+      if (authors.size) said.authors.set(table, authors);
+    }
   }
 
   #arrived(): void {

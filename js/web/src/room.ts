@@ -44,6 +44,8 @@ export interface Rejection {
 export interface Change {
   /** Ids of rows that changed, or became pending or settled, by table. */
   readonly rows: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Which of the others wrote a row, by table and id, as far as that is known. */
+  readonly authors: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** It may be any of them, and the columns. */
   readonly reset: boolean;
   readonly peers: boolean;
@@ -200,9 +202,10 @@ export class Room {
     this.#show();
   }
 
-  /** Show others what rows would be (id -> column -> value; null: deleted), under a key; none: it is over. */
-  draft(key: string, table: string, rows: { readonly [id: string]: Given } = {}): void {
-    this.#showing.draft(key, table, rows);
+  /** Show others what rows would be (id -> column -> value; null: deleted), under a key; none: it is over.
+   *  `mid`: it is that edit of ours by now, and ends when that is decided. */
+  draft(key: string, table: string, rows: { readonly [id: string]: Given } = {}, mid = 0): void {
+    this.#showing.draft(key, table, rows, mid);
     this.#show();
   }
 
@@ -345,10 +348,10 @@ export class Room {
     const rejections: Rejection[] = [];
     for (const { error, mutation: { name, args } } of step.settled) if (error) rejections.push({ name, args, error });
     this.#reject(rejections);
-    const { changed: rows, reset, peers, drafts, rewound } = step;
+    const { changed: rows, authors, reset, peers, drafts, rewound } = step;
     for (const listener of [...this.#listeners]) {
       try {
-        listener({ rows, reset, peers, drafts, status, rejections, rewound });
+        listener({ rows, authors, reset, peers, drafts, status, rejections, rewound });
       } catch (error) {
         console.error(error);
       }

@@ -30,6 +30,8 @@ export interface Step {
   readonly send: Up[];
   /** Rows whose view, or whose being pending, changed; by table. */
   readonly changed: Map<string, Set<string>>;
+  /** Which others wrote what has changed, as far as that is known: by table, and the row's id. */
+  readonly authors: Map<string, Map<string, string>>;
   /** Tables or columns changed, or the whole base. */
   reset: boolean;
   readonly settled: Settled[];
@@ -48,7 +50,7 @@ export interface Step {
 
 export function emptyStep(): Step {
   return {
-    send: [], changed: new Map(), reset: false, settled: [], based: [], rebased: false, renumbered: false, peers: false,
+    send: [], changed: new Map(), authors: new Map(), reset: false, settled: [], based: [], rebased: false, renumbered: false, peers: false,
     drafts: false, barriers: [], rewound: "",
   };
 }

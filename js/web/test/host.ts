@@ -94,6 +94,9 @@ interface Decision { readonly client: string; readonly mid: number; readonly res
 
 export class Host {
   limits = { frame: 1 << 20, mutations: 256 };
+  /** The mutators that it takes, and what everybody may do. */
+  takes: readonly string[] = Object.keys(NAIVE);
+  role = "owner";
   /** Decide at once. */
   prompt = true;
   /** Why a mutation is refused, if it is. */
@@ -305,7 +308,7 @@ export class Visit {
     const greeted = [...host.visits].filter((each) => each.client);
     this.tell({
       type: "welcome", protocol: 1, epoch: host.epoch, version: host.version, last_mid: host.last(client), limits: host.limits,
-      party: "p", mutators: Object.keys(NAIVE),
+      party: "p", mutators: host.takes, role: host.role,
       peers: Object.fromEntries(greeted.map((each) => [each.client, { name: each.client }])),
       ...(known ? {} : { known, reason: "The room was restored." }),
     });

@@ -221,3 +221,24 @@ describe("an undecided edit", () => {
     expect(page.replica.row("todos", "r7")).toBe(before);
   });
 });
+
+describe("a row that others wrote", () => {
+  it("comes with who that was, as far as the room says, and never with ourselves (V8)", () => {
+    const host = new Host();
+    const page = new Page(host, "ann");
+    page.dial();
+    page.hearAll();
+    const { replica } = page;
+    const hear = (put: readonly Row[], by: readonly string[]) => {
+      const tables = [{ table: "todos", columns: ["text", "done"], put, by }];
+      const { version, epoch } = replica;
+      return replica.receive({ type: "delta", epoch, base: version, version: version + 1, tables }).authors.get("todos");
+    };
+    const rows: Row[] = [[1, "a", "x", 0], [2, "b", "x", 0], [3, "c", "x", 0]];
+
+    expect(hear(rows, ["bea"])).toEqual(new Map([["a", "bea"], ["b", "bea"], ["c", "bea"]]));
+    expect(hear(rows, ["bea", "ann", ""])).toEqual(new Map([["a", "bea"]]));
+    expect(hear(rows, ["ann"])).toBeUndefined();
+    expect(hear(rows, [])).toBeUndefined();
+  });
+});

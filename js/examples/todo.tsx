@@ -3,12 +3,13 @@
 // An entry that the room has not decided is drawn at half opacity. What the party (notebooks/todo.py) will make of the list
 // is said here once more, as in the ancestor: a page has no Python.
 
-import { StrictMode, useState, type FormEvent } from "react";
+import { StrictMode, useEffect, useState, type FormEvent } from "react";
 import { createRoot } from "react-dom/client";
 import { mint } from "../src/mint";
-import { connect, type Room } from "../web/src/index";
+import { say } from "../page/line";
+import type { Room } from "../web/src/index";
 import { isOptimistic, useRejections, useStatus, useSync } from "../web/src/react";
-import { entrance, forget, pageOf } from "./entrance";
+import { clear, enter, pageOf, type Entered } from "./entrance";
 
 const PARTY = "todos";
 
@@ -31,7 +32,17 @@ function guess(todos: Todo[], { type, payload }: Action): Todo[] {
   }
 }
 
-function App({ room }: { room: Room }) {
+function App({ entered }: { entered: Entered }) {
+  const closed = useStatus(entered.room) === "closed"; // by ourselves
+  const { light, why } = say(entered.room, undefined);
+  const over = light === "over" && !closed;
+  useEffect(() => {
+    if (over) entered.forget();
+  }, [over, entered]);
+  return over ? <Door why={why} /> : <List room={entered.room} />;
+}
+
+function List({ room }: { room: Room }) {
   const [todos, sendAction] = useSync<Todo, Action>("todos", room, guess);
   const [text, setText] = useState("");
   const add = (event: FormEvent) => {
@@ -58,7 +69,7 @@ function App({ room }: { room: Room }) {
       <ul className="todo-list">
         {todos.map((todo) => <Entry key={todo[0]} todo={todo} send={sendAction} />)}
       </ul>
-      <button type="button" className="todo-clear-button" onClick={() => clear(room)}>Clear Local Data</button>
+      <button type="button" className="todo-clear-button" onClick={() => void startOver(room)}>Clear Local Data</button>
     </div>
   );
 }
@@ -85,8 +96,9 @@ function Entry({ todo, send }: { todo: Todo; send: (action: Action) => void }) {
 /** Why the list is not live, if it is not. */
 function Line({ room }: { room: Room }) {
   const status = useStatus(room);
-  const waiting = status === "waiting" ? "What you do meanwhile is sent when the line is back. " : "";
-  return <p role="status" data-status={status}>{status === "live" ? "" : waiting + (room.trouble?.message ?? "Connecting …")}</p>;
+  const { why } = say(room, undefined);
+  const kept = why && "What you do meanwhile is sent when the line is back. ";
+  return <p role="status" data-status={status}>{kept}{why}</p>;
 }
 
 /** What the room has not accepted, and why. */
@@ -99,17 +111,17 @@ function Refused({ room }: { room: Room }) {
   ));
 }
 
-async function clear(room: Room): Promise<void> {
+async function startOver(room: Room): Promise<void> {
   if (!confirm("Forget this browser's copy of the list, and what was not sent yet?")) return;
   room.close();
-  await forget(room);
+  await clear(room);
   location.reload();
 }
 
-/** For who has opened the page without the link of a room. */
-function Door() {
+/** For who has no link, or one that is good no more. */
+function Door({ why = "" }: { why?: string }) {
   const [link, setLink] = useState("");
-  const [wrong, setWrong] = useState("");
+  const [wrong, setWrong] = useState(why);
   const open = (event: FormEvent) => {
     event.preventDefault();
     try {
@@ -138,6 +150,6 @@ function Door() {
   );
 }
 
-const address = entrance(PARTY);
-const page = address ? <App room={connect(address, { keep: true, user: "a web page" })} /> : <Door />;
+const entered = enter(PARTY, { keep: true, user: "a web page" });
+const page = entered ? <App entered={entered} /> : <Door />;
 createRoot(document.getElementById("page")!).render(<StrictMode>{page}</StrictMode>);
