@@ -54,5 +54,6 @@ window.enter = ({ host, room, token }) => {
     draw();
     socket.send(JSON.stringify({ id, channel: "todos", rpc: true, action: { type, payload } }));
   };
+  window.settled = () => guesses.size === 0;
   window.socket = socket;
 };

@@ -1,5 +1,6 @@
 """One todo list in a notebook, on our page and in the ancestor's dialect: edited at once, cut off in turn, equal."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -45,18 +46,19 @@ def server(built, site, tmp_path):
 @pytest.fixture
 def ways(server, site, browser):
     """A notebook's kernel, our page, the ancestor's."""
-    context = browser.new_context()
+    windows = [browser.new_context() for _ in range(2)]  # of one window only the tab in front is drawn
     opened = [InNotebook(server, NAME)]
     with ps.connect(NAME, url=server.url, token=server.token, party="todos") as owner:
         share = owner.share("editor")
     opened += [
-        OnPage(server, context, share.link),
-        InDialect(server, context, site, NAME, share.token),
+        OnPage(server, windows[0], share.link),
+        InDialect(server, windows[1], site, NAME, share.token),
     ]
     yield opened
     for each in opened:
         each.close()
-    context.close()
+    for each in windows:
+        each.close()
 
 
 def test_they_edit_one_room_are_cut_off_in_turn_and_end_equal(ways, server, wait_until):
@@ -123,3 +125,39 @@ def test_they_edit_one_room_are_cut_off_in_turn_and_end_equal(ways, server, wait
         "dialect alone": True,
         "while the dialect is away": False,
     }
+
+
+@pytest.mark.parametrize("seed", [7, 2026])
+def test_they_end_equal_whatever_they_do(ways, server, wait_until, seed):
+    """R1, R4, R5, R7: forty edits of whatever each of them sees, and now and then a line that is cut or mended."""
+    chance = random.Random(seed)
+    away = []
+    for n in range(40):
+        way = chance.choice(ways)
+        match chance.choice(["edit", "edit", "edit", "edit", "cut", "mend"]):
+            case "cut" if way not in away:
+                way.cut()
+                away.append(way)
+            case "mend" if away:
+                away.pop(0).mend()
+            case _:
+                rows = way.rows()
+                id, _, completed = chance.choice(rows) if rows else ("", "", False)
+                match chance.choice(["create", "create", "toggle", "delete"]) if rows else "create":
+                    case "create":
+                        way.create(f"{seed}-{n}", f"entry {n}")
+                    case "toggle":
+                        way.toggle(id, not completed)
+                    case "delete":
+                        way.delete(id)
+    for way in away:
+        way.mend()
+
+    def one():
+        return len({tuple(sorted(way.rows())) for way in ways}) == 1 and all(way.settled() for way in ways)
+
+    wait_until(one, what="their being equal")
+    rows = ways[0].rows()
+    server.stop()
+    assert kept(server) == rows
+    assert rows

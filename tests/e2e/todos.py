@@ -19,7 +19,7 @@ ANCESTOR = """<!doctype html><meta charset="utf-8"><title>The ancestor's dialect
 <script type="module" src="/ancestor.js"></script>"""
 
 ENTER = """
-import time
+import contextlib, time
 import partysync_widget as ps
 from todo import Todos
 room = ps.connect({name!r}, party=Todos)
@@ -58,7 +58,20 @@ class InNotebook(Cuttable):
         self.kernel.run(ENTER.format(name=name))
 
     def do(self, mutator, **args):
-        self.kernel.run(f"room.mutate({mutator!r}, **{args!r})")
+        """What is gone meanwhile is no mistake of the caller's."""
+        self.kernel.run(f"with contextlib.suppress(ps.MutationRejected): room.mutate({mutator!r}, **{args!r})")
+
+    def create(self, id, text):
+        self.do("create", id=id, text=text)
+
+    def toggle(self, id, completed):
+        self.do("toggle", id=id, completed=completed)
+
+    def delete(self, id):
+        self.do("delete", id=id)
+
+    def settled(self):
+        return self.kernel.ask("room.pending") == 0
 
     def rows(self):
         return [tuple(row) for row in self.kernel.ask("[[r['id'], r['text'], r['completed']] for r in todos.records]")]
@@ -83,6 +96,19 @@ class OnPage(Cuttable):
     def add(self, text):
         self.page.locator(".todo-input").fill(text)
         self.page.keyboard.press("Enter")
+
+    def create(self, id, text):
+        """The id it mints by itself."""
+        self.add(text)
+
+    def toggle(self, id, completed):
+        self._click(id, "input")
+
+    def delete(self, id):
+        self._click(id, "button")
+
+    def _click(self, id, what):
+        self.page.evaluate("(what) => document.querySelector(what)?.click()", f'[data-id="{id}"] {what}')
 
     def rows(self):
         found = self.page.locator(".todo-item").evaluate_all(
@@ -113,8 +139,25 @@ class InDialect(Cuttable):
         self.page.evaluate("(place) => enter(place)", {"host": host, "room": name, "token": token})
         self.page.wait_for_function("frames_heard.some((frame) => frame.sync)")
 
+    def cut(self):
+        """What that client has sent into a line that is cut is lost, and it knows nothing of it: its own fault (e2)."""
+        self.page.wait_for_function("settled()")
+        super().cut()
+        self.page.wait_for_function("socket.readyState !== WebSocket.OPEN")
+
     def do(self, action, **payload):
         self.page.evaluate("([action, payload]) => act(action, payload)", [action, payload])
+
+    def create(self, id, text):
+        self.do("create", id=id, text=text, completed=0)
+
+    def toggle(self, id, completed):
+        """As the ancestor's page does: the whole entry."""
+        text = next((text for there, text, _ in self.rows() if there == id), "gone")
+        self.do("update", id=id, text=text, completed=int(completed))
+
+    def delete(self, id):
+        self.do("delete", id=id)
 
     def rows(self):
         found = self.page.locator("li").evaluate_all(
@@ -123,7 +166,7 @@ class InDialect(Cuttable):
         return [tuple(row) for row in found]
 
     def settled(self):
-        return not self.page.locator("li").evaluate_all("(all) => all.some((item) => item.style.opacity < 1)")
+        return self.page.evaluate("settled()")
 
     def close(self):
         self.page.close()
