@@ -33,11 +33,11 @@ def missing():
 
 
 class Hub:
-    """One Hub. ``people`` maps each user to the groups they are in."""
+    """One Hub. ``people`` maps each user to their groups; ``options`` are our service's, and may name its ``{url}``."""
 
     token = ""  # of nobody
 
-    def __init__(self, folder, environment, people):
+    def __init__(self, folder, environment, people, *options):
         self.port, hub, proxy, self.service_port = (free_port() for _ in range(4))
         self.origin = f"http://127.0.0.1:{self.port}"
         self.url = f"{self.origin}/base/services/partysync"
@@ -47,6 +47,7 @@ class Hub:
             for group in of:
                 groups.setdefault(group, {"users": []})["users"].append(name)
         command = [sys.executable, "-m", "partysync_server", "hub", "--data", str(self.data), "--log-level=DEBUG"]
+        command += [option.format(url=self.url) for option in options]
         said = {
             "JupyterHub": {
                 "bind_url": f"{self.origin}/base/", "hub_bind_url": f"http://127.0.0.1:{hub}",

@@ -25,7 +25,7 @@ FLOORS = {
         "trait",
         "channel pace",
         "feed preview",
-        "edits windows",
+        "edits share_cli windows",
         "entrance",
         "room throttle",
         "table",

@@ -97,7 +97,7 @@ class Page {
   #end(why: string): void {
     const again = mayPass(this.#room);
     this.close();
-    if (again) setTimeout(() => location.reload(), AGAIN);
+    if (again) setTimeout(reload, AGAIN);
     else this.#kept.forget();
     this.#el.dataset["light"] = "over";
     document.title = `(closed) ${titleOf(this.#place)}`;
@@ -150,6 +150,13 @@ class Page {
     this.#over.signal.addEventListener("abort", this.#room.subscribe(look));
     look();
   }
+}
+
+/** When the server is there: else a browser would show an error of its own, and nothing would ever load it again. */
+async function reload(): Promise<void> {
+  const answer = await fetch(location.href, { method: "HEAD", cache: "no-store" }).catch(() => undefined);
+  if (answer?.ok) location.reload();
+  else setTimeout(reload, AGAIN);
 }
 
 function titleOf({ room, table }: Place): string {

@@ -194,6 +194,8 @@ class ServeApp(Application):
         """``public`` is the address that people use, if it is another one."""
         frames = tuple(check_origin(origin, "--page-frames") for origin in self.page_frames)
         if not self.pages:
+            if frames:
+                raise PartySyncError(f"--page-frames {frames[0]} is for a server that shows pages: add --pages.")
             return None
         parts = urlsplit(public)
         return Pages(frames, check_origin(f"{parts.scheme}://{parts.netloc}", "--public-url") if public else "")
@@ -257,6 +259,7 @@ class PartySyncApp(Application):
     version = __version__
     subcommands = {  # noqa: RUF012  # traitlets reads a plain dict; the name is imported when it is called
         "serve": (ServeApp, "Serve rooms."),
+        "share": ("partysync_widget.share_cli.ShareApp", "Print a link of a room, or the address of its page."),
         "rooms": ("partysync_server.rooms_cli.RoomsApp", "List, back up, restore and delete rooms."),
         "hub": ("partysync_server.hub.HubApp", "Serve rooms as a service of a JupyterHub."),
         "health": ("partysync_server.health.HealthApp", "Ask whether a server is there."),

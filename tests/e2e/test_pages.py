@@ -1,6 +1,6 @@
 """Pages of their own, in a real browser: a wall that only looks, one that edits, and how each of them ends."""
 
-import re
+import os
 import secrets
 import subprocess
 import sys
@@ -10,12 +10,15 @@ import pytest
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
-from tests.conftest import Server  # noqa: E402  # needs what was just asked for
+import partysync_widget as ps  # noqa: E402
+from tests import hubs  # noqa: E402
+from tests.conftest import Server, home  # noqa: E402  # needs what was just asked for
 from tests.e2e.test_accessible import AXE  # noqa: E402
 
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
+PARTIES = Path(__file__).with_name("parties")
 SOON = 10_000  # ms
 AT_ONCE = 1_000  # ms, as docs/sharing.md promises of what is revoked
 
@@ -96,6 +99,18 @@ def test_a_viewer_sees_what_a_kernel_does_and_can_change_nothing(room, todos, wa
     wait_until(lambda: [each["name"] for each in room.peers] == ["a page (guest)"])
 
 
+def test_how_the_columns_stand_stays_over_a_reload(room, todos, wall):
+    page = wall(room.share("viewer").page_url("todos"))
+    expect(cell(page, "r3", "text")).to_be_visible(timeout=SOON)
+
+    for _ in range(2):
+        page.locator('[role=columnheader][data-column="n"]').click()
+    expect(page.locator("[role=row][data-id]").first).to_have_attribute("data-id", "r29")
+    page.reload()
+
+    expect(page.locator("[role=row][data-id]").first).to_have_attribute("data-id", "r29", timeout=SOON)
+
+
 def test_an_editor_edits_a_cell_and_the_kernel_sees_it(room, todos, wall, wait_until):
     """R2, R5, R6: and takes it back again."""
     page = wall(room.share("editor").page_url("todos").replace("/todos#", "/todos?name=Lab+wall#"))
@@ -108,7 +123,7 @@ def test_an_editor_edits_a_cell_and_the_kernel_sees_it(room, todos, wall, wait_u
 
     expect(cell(page, "r3", "text")).to_have_text("from the wall")
     wait_until(lambda: todos["r3"]["text"] == "from the wall")
-    expect(cell(page, "r3", "text")).not_to_have_class(re.compile("ps-pending"))
+    expect(page.locator(".ps-pending")).to_have_count(0)
     assert [each["name"] for each in room.peers] == ["Lab wall (guest)"]
     page.get_by_role("button", name="Undo").click()
     wait_until(lambda: todos["r3"]["text"] == "row 3")
@@ -163,6 +178,57 @@ def test_a_wall_outlives_reloads_and_restarts_of_its_server(bundled, start_serve
     expect(cell(page, "a", "text")).to_have_text("two", timeout=SOON)
 
 
+def test_a_page_that_its_server_has_outgrown_loads_itself_anew(room, todos, wall):
+    """C2. By itself, and with the link that it has."""
+    page = wall("about:blank")
+    page.clock.install()
+    others = []
+
+    def of_another_day(socket):
+        there = socket.connect_to_server()
+        others.append(socket.url)
+        if len(others) == 1:
+            there.on_message(lambda said: socket.send(said.replace('"protocol":1', '"protocol":2')))
+
+    page.route_web_socket("**/parties/**", of_another_day)
+    page.goto(room.share("viewer").page_url("todos"))
+    expect(page.get_by_role("alert")).to_contain_text("The server speaks protocol 2", timeout=SOON)
+
+    page.clock.run_for(61_000)
+
+    expect(cell(page, "r3", "text")).to_have_text("row 3", timeout=SOON)
+
+
+def test_what_a_role_is_not_shown_is_on_no_page(bundled, start_server, on_path, enter, wall):
+    """R13. A hidden table is as one that is not there."""
+    on_path(PARTIES)
+    server = start_server("--pages", "--party", "school:School")
+    room = enter("class", at=server, party="school")
+    room.mutate("enrol", id="a", name="Ann", address="12 Hidden Lane").result(8)
+    share = room.share("viewer")
+
+    page = wall(share.page_url())
+    expect(page.get_by_role("listitem")).to_have_text(["students 1 row"], timeout=SOON)
+    page.get_by_role("link", name="students").click()
+    expect(cell(page, "a", "name")).to_have_text("Ann")
+    expect(page.get_by_role("columnheader", name="address")).to_have_count(0)
+    assert "Hidden Lane" not in page.content()
+    page.goto(share.page_url("exams").partition("#")[0])
+
+    expect(page.locator(".pw-missing")).to_contain_text("The room has no table “exams”, or this link does not show it.")
+    expect(page.locator(".ps-grid")).to_be_hidden()
+
+
+def test_a_table_that_is_made_later_is_shown_then(room, wall):
+    page = wall(room.share("viewer").page_url("later"))
+    expect(page.locator(".pw-missing")).to_contain_text("It will be here when it is made.", timeout=SOON)
+
+    room.table("later", text=str).insert(id="a", text="here").result(8)
+
+    expect(cell(page, "a", "text")).to_have_text("here")
+    expect(page.locator(".pw-missing")).to_be_hidden()
+
+
 def test_the_token_is_nowhere_but_in_its_tab(room, todos, wall, pages_server):
     """S2: not in the address, the history, a referrer, a request, or the log."""
     share = room.share("viewer")
@@ -187,6 +253,28 @@ def test_the_token_is_nowhere_but_in_its_tab(room, todos, wall, pages_server):
     assert share.token not in page.content()
     assert share.token not in pages_server.log
     assert page.context.cookies() == []
+
+
+@pytest.mark.skipif(bool(hubs.missing()), reason=hubs.missing() or "there is a Hub")
+def test_behind_a_proxy_and_below_a_path_it_is_the_same(bundled, tmp_path, wall):
+    """S3. A Hub's: what the page loads, and its socket, are below the Hub's own address."""
+    hub = hubs.Hub(tmp_path, {**os.environ, **home(tmp_path)}, {"ann": []}, "--pages", "--public-url={url}")
+    try:
+        with ps.connect("class", url=hub.url, token=hub.token_of("ann")) as room:
+            todos = room.table("todos", text=str)
+            todos.insert(id="a", text="one").result(8)
+            share = room.share("editor")
+            assert share.page_url("todos").startswith(f"{hub.url}/pages/main/class/todos#")
+            page = wall(share.page_url())
+            page.get_by_role("link", name="todos").click(timeout=SOON)
+            expect(cell(page, "a", "text")).to_have_text("one", timeout=SOON)
+
+            todos.update("a", text="two").result(8)
+
+            expect(cell(page, "a", "text")).to_have_text("two")
+            assert share.token not in hub.log
+    finally:
+        hub.stop()
 
 
 def test_a_hundred_thousand_rows_are_a_window(enter, pages_server, name, wall):

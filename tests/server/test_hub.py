@@ -34,6 +34,11 @@ ADDRESSES = {
     PREFIX + r"/metrics": PREFIX + "/metrics",
     PREFIX + r"/rooms": PREFIX + "/rooms",
     PREFIX + r"/rooms/([^/]+)/([^/]+)/(backup|restore|delete)": PREFIX + "/rooms/main/crawled/backup",
+    PREFIX + r"/pages/([^/]+)/([^/]+)": PREFIX + "/pages/main/crawled",
+    PREFIX + r"/pages/([^/]+)/([^/]+)/([^/]+)": PREFIX + "/pages/main/crawled/todos",
+    PREFIX + r"/examples/(todo)": PREFIX + "/examples/todo",
+    PREFIX + r"/examples/(todo)/([^/]+)": PREFIX + "/examples/todo/crawled",
+    PREFIX + r"/assets/([0-9a-f]+)/([a-z.-]+)": PREFIX + "/assets/0123456789abcdef/page.js",
     "anything else": PREFIX + "/nothing",
 }
 CREDENTIALS = (

@@ -22,7 +22,8 @@ import pytest
 import partysync_widget as ps
 from tests.conftest import free_port, home, stop_own_server
 from tests.jupyters import JUPYTER_TOKEN, Jupyter
-from tests.server.stranger import Stranger, hello, sentence
+from tests.server.stranger import JSON, Stranger, hello, sentence
+from tests.server.test_page_tokens import offer
 
 pytest.importorskip("jupyter_server")
 
@@ -479,7 +480,14 @@ def test_a_page_speaks_the_ancestors_dialect_at_the_mount_if_it_is_jupyters_own(
             page.frame('{"channel": "todos", "sync": true, "from": null}')
             assert page.hear()["payload"][0][:2] == ["t1", "x"]
 
+    ours = {"subprotocol": f"{JSON}, {offer(link.token)}"}  # the same of a page that talks our own protocol
+    with knock(jupyter, f"{MOUNT}/parties/main/wall", own, **ours) as page:
+        page.frame(hello("a-page"))
+        assert page.hear()["role"] == "editor"
+
     for address, headers, how in [
+        (f"{MOUNT}/parties/main/wall", foreign, ours),
+        (f"{MOUNT}/parties/main/another", own, ours),
         (path, foreign, {"subprotocol": None}),
         (path, {"Host": "evil.example"}, {"subprotocol": None}),
         (path, own, {}),

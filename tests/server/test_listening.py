@@ -110,6 +110,8 @@ def shakes_hands(port, version, authority):
         (["--certfile={key}"], "Both are PEM files"),
         (["--public-url=rooms.example.org"], "Write it as https://rooms.example.org"),
         (["--origin=*"], "is not the origin of a page"),
+        (["--pages", "--page-frames=wiki"], "--page-frames 'wiki' is not the origin of a page"),
+        (["--page-frames=https://wiki.example"], "is for a server that shows pages: add --pages"),
         (["--host=a/b"], "is not the name of a host"),
         (["--token-file=none"], "Cannot read --token-file none"),
         (["--token-file={short}"], "holds no token"),

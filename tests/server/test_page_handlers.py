@@ -8,6 +8,7 @@ import pytest
 import partysync_widget as ps
 from partysync_server.door import Door, Pages
 from partysync_server.page_handlers import asset
+from partysync_server.refusal import Refused
 from tests.conftest import Server
 from tests.server.stranger import JSON, Stranger, hello, sentence
 from tests.server.test_page_tokens import offer
@@ -203,3 +204,12 @@ def test_behind_a_proxy_the_public_address_is_ours():
     assert door.check(headers) is True
     assert Door(["10.0.0.7"], [headers["Origin"]]).check(headers) is False  # allowed, and none of ours
     assert Door(["rooms.example.org"], pages=Pages()).check({**headers, "Host": "rooms.example.org"}) is True
+
+
+def test_where_any_host_is_taken_a_host_makes_no_page_ours():
+    """On a Hub: its proxy has looked at the host, and the page has to come from the address that people use."""
+    door = Door(any_host=True, pages=Pages(public="https://hub.example.org"))
+
+    assert door.check({"Host": "hub.example.org", "Origin": "https://hub.example.org"}) is True
+    with pytest.raises(Refused):
+        door.check({"Host": "evil.example", "Origin": "http://evil.example"})

@@ -81,6 +81,18 @@ describe("the feed of a page", () => {
     expect(told.filter(({ ids }) => ids.size).map(({ ids }) => [...ids].sort())).toEqual([["a", "b", "c"]]);
   });
 
+  it("tells at most once a frame, however much others do", async () => {
+    add("a");
+    const { store, told } = await page();
+    told.length = 0;
+    const began = performance.now();
+
+    for (let n = 1; n <= 300; n++) host.edit("update", { table: "todos", id: "a", values: { text: `${n}` } });
+    await until(() => texts(store).join() === "300");
+
+    expect(told.length).toBeLessThanOrEqual(2 + (performance.now() - began) / 16);
+  });
+
   it("makes of an edit one mutation, shows it at once, and keeps it pending until the room has decided (R2)", async () => {
     add("a");
     const { room, store } = await page();
@@ -168,6 +180,8 @@ describe("the feed of a page", () => {
     const { client } = ada.replica;
     expect(store.people.map(({ name, at }) => [name, at])).toEqual([[client, { id: "a", column: "text" }]]);
     expect(store.drafts("a").map(({ typing, values, by }) => [typing, values, by.key])).toEqual([[true, { text: "typing…" }, client]]);
+    ada.present({ at: { table: "others", id: "a", column: "text" } });
+    await until(() => store.people[0]!.at === null);
     ada.close();
     await until(() => !store.people.length && !store.drafts("a").length);
     expect(room.status).toBe("live");
@@ -209,6 +223,10 @@ describe("the feed of a page", () => {
     store.update("a", { n: 9007199254740995n });
     const pushed = await until(() => line.heardOf("push").flatMap((push) => push.mutations)[0]);
     expect(pushed.args).toEqual({ table: "big", id: "a", values: { n: 9007199254740995n } });
+    const ada = enter("Ada", new Line(host));
+    await until(() => ada.status === "live");
+    ada.draft("k", "big", { a: { n: 9007199254740997n } });
+    expect((await until(() => store.drafts("a")[0])).values).toEqual({ n: "9007199254740997" });
   });
 
   it("says that a table is not there, and shows it when it is made", async () => {
