@@ -16,6 +16,7 @@ LOCK = "".join((ROOT / "requirements" / name).read_text() for name in ("dev.txt"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 BUNDLES = 45 * 1024  # bytes of the browser side, compressed
+PAGE, PAGE_BYTES = ("page.js", "page.css"), 48 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_the_wheel_holds_every_file_of_both_packages(wheel):
 
     assert inside == files(ROOT / "partysync_widget") | files(ROOT / "server" / "partysync_server")
     assert {"partysync_widget/py.typed", "partysync_server/py.typed"} <= inside
-    assert {f"partysync_widget/static/{name}" for name in ("channel.js", "grid.js", "grid.css")} <= inside
+    assert {f"partysync_widget/static/{name}" for name in ("channel.js", "grid.js", "grid.css", "page.js")} <= inside
 
 
 def test_the_wheel_enables_the_extension_of_jupyter_server(wheel):
@@ -60,6 +61,13 @@ def test_the_browser_side_is_small(wheel):
     sizes = {name: len(gzip.compress(wheel.read(f"partysync_widget/static/{name}"), 9)) for name in names}
 
     assert sum(sizes.values()) <= BUNDLES, sizes
+
+
+def test_a_page_is_small(wheel):
+    """It is the grid and the web client, and little more: it loads on a wall's own slow line."""
+    sizes = {name: len(gzip.compress(wheel.read(f"partysync_widget/static/{name}"), 9)) for name in PAGE}
+
+    assert sum(sizes.values()) <= PAGE_BYTES, sizes
 
 
 def test_the_wheel_installs_the_command(wheel):

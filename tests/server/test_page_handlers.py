@@ -1,5 +1,6 @@
 """Pages, as a server gives them to anybody who asks, and to whose sockets it opens its rooms then (R13)."""
 
+import gzip
 import json
 import re
 
@@ -87,6 +88,9 @@ def test_what_a_page_loads_is_there_and_may_be_kept_for_ever(shows):
         answer = get(shows, f"/{each}")
         assert answer.status == 200
         assert answer.body == asset(each.rpartition("/")[2]).content
+        small = get(shows, f"/{each}", Accept_Encoding="gzip, br")
+        assert (gzip.decompress(small.body), small.headers["content-encoding"]) == (answer.body, "gzip")
+        assert len(small.body) < len(answer.body) / 2
         assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-type"].startswith(("text/javascript", "text/css"))

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Changed, LiveTable } from "../../src/table";
 import { connect, type Room } from "../../web/src/index";
-import { Host, TODOS } from "../../web/test/host";
+import { anySeed, chance, Host, TODOS } from "../../web/test/host";
 import { Line, until } from "../../web/test/line";
 import { PageFeed } from "../feed";
 
@@ -108,7 +108,7 @@ describe("the feed of a page", () => {
     await until(() => !store.pending("a") && !store.pending("n"));
     expect(line.heardOf("push").flatMap((push) => push.mutations).map(({ name }) => name)).toEqual(["batch"]);
     expect(texts(store)).toEqual(["mine", "new"]);
-    expect(host.state.rows["todos"]!.map((row) => row[2])).toEqual(["mine", "new"]);
+    expect((host.state.rows["todos"] ?? []).map((row) => row[2])).toEqual(["mine", "new"]);
   });
 
   it("never shows an old value between an edit and its row (R2)", async () => {
@@ -249,5 +249,42 @@ describe("the feed of a page", () => {
     store.look({ id: "a", column: "text" });
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(line.heardOf("presence")).toEqual([]);
+  });
+});
+
+describe("whatever happens to the line", () => {
+  it.each([4242, 815, anySeed()])("a page ends with the room's rows, in order, and nothing undecided, seed %i", async (seed) => {
+    const any = chance(seed);
+    const { room, store } = await page();
+    const drawn = new Map<string, unknown>(); // what somebody sees who draws what is told, and nothing else
+    const draw = ({ ids, reset }: { ids: ReadonlySet<string>; reset: boolean }) => {
+      for (const id of reset ? [...drawn.keys(), ...[...store.rows].map((row) => row.id)] : ids) {
+        const row = store.rows.get(id);
+        if (row) drawn.set(id, row["text"]);
+        else drawn.delete(id);
+      }
+    };
+    store.subscribe(draw);
+    for (let step = 0; step < 150; step++) {
+      const id = `r${any(6)}`;
+      switch (any(10)) {
+        case 0: case 1: add(id, `theirs ${step}`); break;
+        case 2: host.edit("update", { table: "todos", id, values: { text: `theirs ${step}` } }); break;
+        case 3: host.edit("delete", { table: "todos", id }); break;
+        case 4: store.edit([{ insert: { text: `ours ${step}` }, id: `n${step}` }]); break;
+        case 5: if (store.rows.get(id)) store.edit([{ update: id, values: { text: `ours ${step}` } }, { insert: { text: "with it" } }]); break;
+        case 6: if (store.rows.get(id)) store.delete(id); break;
+        case 7: line.visits.at(-1)?.end(); break;
+        case 8: await new Promise((then) => setTimeout(then, any(12))); break;
+        case 9: if (any(4) === 0) host.restore(any(host.version + 1)); // another history (R10)
+      }
+      expect([...drawn].sort(), `seed ${seed}, step ${step}`).toEqual([...store.rows].map((row) => [row.id, row["text"]]).sort());
+    }
+
+    await until(() => room.status === "live" && room.pending === 0 && ![...store.rows].some((row) => store.pending(row.id)));
+    await room.sync();
+    await new Promise((then) => setTimeout(then, 40));
+    expect([...store.rows].map((row) => [row.id, row["text"]]), `seed ${seed}`).toEqual((host.state.rows["todos"] ?? []).map((row) => [row[1], row[2]]));
+    expect(new Map([...store.rows].map((row) => [row.id, row["text"]])), `seed ${seed}`).toEqual(drawn);
   });
 });
