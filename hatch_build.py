@@ -59,7 +59,7 @@ def fresh() -> bool:
 
 def sources() -> list[Path]:
     """What the bundles are made from: not the tests, nor what npm installed."""
-    folders = ("src/**/*", "page/*", "web/src/*")
+    folders = ("src/**/*", "page/*", "examples/*", "web/src/*")
     found = [path for pattern in folders for path in JS.glob(pattern) if path.is_file()]
     return sorted([*JS.glob("*.json"), *JS.glob("*.mjs"), *found])
 

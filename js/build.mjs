@@ -2,7 +2,9 @@
 // pages that a server shows (server/partysync_server/page_handlers.py).
 //
 // `_esm` travels in every comm_open and in every saved notebook, so it is minified and each widget gets only what it needs.
+// An example page may carry React, with React's notices and its licence at the end.
 
+import { readFile } from "node:fs/promises";
 import { context, build } from "esbuild";
 
 const options = {
@@ -20,10 +22,17 @@ const options = {
   legalComments: "none",
   logLevel: "info",
 };
+const examples = {
+  ...options,
+  entryPoints: ["examples/todo.tsx", "examples/todo.css"],
+  jsx: "automatic",
+  define: { "process.env.NODE_ENV": '"production"' },
+  legalComments: "eof",
+  footer: { js: `/*\n${await readFile(`${import.meta.dirname}/node_modules/react/LICENSE`, "utf8")}*/` },
+};
 
 if (process.argv.includes("--watch")) {
-  const running = await context(options);
-  await running.watch();
+  for (const each of [options, examples]) await (await context(each)).watch();
 } else {
-  await build(options);
+  await Promise.all([options, examples].map(build));
 }

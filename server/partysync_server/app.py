@@ -23,6 +23,7 @@ from partysync_widget import __version__
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import Format
 
+from .example_pages import ROUTES as EXAMPLES
 from .gate import Gate, House, arrived_at
 from .metrics import exposition
 from .operating import ROUTES
@@ -251,7 +252,7 @@ def make_app(house: House, prefix: str = "", *, ping: float = PING_SECONDS) -> t
             (below + r"/parties/([^/]+)/([^/]+)", RoomSocket, common),
             (below + r"/health", Health, common),
             (below + r"/metrics", Metrics, common),
-            *((below + path, route, common) for path, route in (*ROUTES, *PAGES)),
+            *((below + path, route, common) for path, route in (*ROUTES, *PAGES, *EXAMPLES)),
         ],
         default_handler_class=Nothing,
         default_handler_args=common,

@@ -28,7 +28,8 @@ import tornado.web
 from .gate import Gate, arrived_at
 from .refusal import Refused
 
-ASSETS = ("page.js", "page.css")  # nothing else of the built files is given away; those are for kernels
+# Nothing else of the built files is given away; those are for kernels.
+ASSETS = ("page.js", "page.css", "todo.js", "todo.css")
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 DIGITS = 16  # of a digest, in the address of what it is of
 YEAR = 365 * 86_400  # seconds: an asset whose address has its digest never changes

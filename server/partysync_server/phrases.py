@@ -11,7 +11,7 @@ Phrases: what the ancestor's clients say, understood, and what is said to them, 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard, get_args
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -120,31 +120,16 @@ def _is_name(value: object) -> TypeGuard[str]:
 def mutation(party: type[Party], call: Call) -> tuple[str, Json]:
     """A call as a mutation: the mutator and its arguments, or what is for the party's ``on_action``.
 
-    The ancestor's booleans are 0 and 1. The built-in mutators are told of the table by the channel. Raises
-    NotUnderstood.
+    The built-in mutators are told of the table by the channel. Raises NotUnderstood.
     """
-    own = party.mutators.get(call.name)
-    if own is None and party.acts():  # before the built-in ones: it may well have an "update" of its own
+    own = call.name in party.mutators
+    if not own and party.acts():  # before the built-in ones: it may well have an "update" of its own
         return ACT, {"channel": call.channel, "type": call.name, "payload": call.payload}
     payload = {} if call.payload is None else call.payload
     if not isinstance(payload, dict):
         raise NotUnderstood(refused(WHAT_IT_IS, call.channel, call.echo))
-    if own is None:
-        takes_table = call.name in ROW_MUTATORS and call.name != "batch"
-        return call.name, {"table": call.channel, **payload} if takes_table else payload
-    try:
-        kinds = {each.name: each.type for each in msgspec.structs.fields(own.shape)}
-    except (NameError, TypeError):  # annotations that lead nowhere: the room says so when it runs
-        return call.name, payload
-    return call.name, {name: _as_boolean(value, kinds.get(name)) for name, value in payload.items()}
-
-
-def _as_boolean(value: Any, kind: Any) -> Any:
-    if type(value) is int and value in (0, 1):
-        kinds = get_args(kind) or (kind,)
-        if bool in kinds and not {int, float} & set(kinds):
-            return bool(value)
-    return value
+    takes_table = call.name in ROW_MUTATORS and call.name != "batch" and not own
+    return call.name, {"table": call.channel, **payload} if takes_table else payload
 
 
 # --- said -----------------------------------------------------------------------------------------------------------

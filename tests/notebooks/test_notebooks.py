@@ -168,6 +168,16 @@ def test_a_widget_of_ones_own(isolated):
         assert sum("application/vnd.jupyter.widget-view+json" in data for data in mimes) == 2  # the board, the grid
 
 
+def test_a_todo_list(isolated):
+    """R7. That its page shows the same is in tests/e2e/test_todo.py."""
+    with running("07-todo.ipynb", isolated) as lesson:
+        made, changed = results(lesson)[-2:]
+        assert made == "['Buy milk', 'Feed the yeast', 'Pour plates']"
+        assert changed == "[('Buy milk', True), ('Feed the yeast, twice', False)]"
+        assert printed(lesson) == ["The table's rule is not kept: a todo has 1 to 200 characters."]
+        assert ask(lesson, "(room.pending, plates in todos)") == "(0, False)"
+
+
 @EVERY
 def test_notebooks_are_kept_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)

@@ -36,6 +36,8 @@ ADDRESSES = {
     PREFIX + r"/rooms/([^/]+)/([^/]+)/(backup|restore|delete)": PREFIX + "/rooms/main/crawled/backup",
     PREFIX + r"/pages/([^/]+)/([^/]+)": PREFIX + "/pages/main/crawled",
     PREFIX + r"/pages/([^/]+)/([^/]+)/([^/]+)": PREFIX + "/pages/main/crawled/todos",
+    PREFIX + r"/examples/(todo)": PREFIX + "/examples/todo",
+    PREFIX + r"/examples/(todo)/([^/]+)": PREFIX + "/examples/todo/crawled",
     PREFIX + r"/assets/([0-9a-f]+)/([a-z.-]+)": PREFIX + "/assets/0123456789abcdef/page.js",
     "anything else": PREFIX + "/nothing",
 }

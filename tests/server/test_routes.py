@@ -22,6 +22,8 @@ ADDRESSES = {
     r"/rooms/([^/]+)/([^/]+)/(backup|restore|delete)": "/rooms/main/{room}/delete",
     r"/pages/([^/]+)/([^/]+)": "/pages/main/{room}",
     r"/pages/([^/]+)/([^/]+)/([^/]+)": "/pages/main/{room}/todos",
+    r"/examples/(todo)": "/examples/todo",
+    r"/examples/(todo)/([^/]+)": "/examples/todo/{room}",
     r"/assets/([0-9a-f]+)/([a-z.-]+)": "/assets/0123456789abcdef/page.js",
     "anything else": "/nothing",
 }
