@@ -147,10 +147,8 @@ class Party(Hosted):
             if name in cls.built_in:
                 raise SchemaMismatch(f"{cls.__name__} has a mutator {name!r}, which is built in. Give it another name.")
         cls.mutators = {**cls.mutators, **own}
-        if ACT in cls.mutators and cls.acts():
-            raise SchemaMismatch(
-                f"{cls.__name__} has on_action and a mutator {ACT!r}, as which actions travel. Rename it."
-            )
+        if ACT in own:
+            raise SchemaMismatch(f"{cls.__name__} has a mutator {ACT!r}, as which actions travel. Rename it.")
         for name, role in cls.seen_by.items():
             if role not in ROLES:
                 raise SchemaMismatch(

@@ -49,6 +49,26 @@ def create(view, id, text="mine"):
     return view.mutate("create", {"id": id, "text": text})
 
 
+class Acting(Todos):
+    """Its actions are the room's business."""
+
+    def on_action(self, channel, action):
+        return []
+
+
+def test_what_an_action_will_do_nobody_guesses():
+    """It waits in the queue, and shows when the room has decided."""
+    view = View(Acting, "me", user="ada")
+    told(view, put={"base": "old"})
+    made, _ = view.mutate("act", {"channel": "todos", "type": "sweep", "payload": None})
+
+    assert view.pending == [made]
+    assert texts(view) == {"base": "old"}
+    create(view, "a")
+    told(view, put={"other": "new"}, first=2)
+    assert texts(view) == {"base": "old", "other": "new", "a": "mine"}
+
+
 # --- an edit --------------------------------------------------------------------------------------------------------
 
 
