@@ -14,7 +14,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 PUBLIC = {
     "connect", "Room", "Table", "Receipt", "SyncedTable", "TableWidget", "Party", "mutator", "Migration",
     "PartySyncError", "MutationRejected", "ProtocolError", "NotConnected", "PermissionDenied", "SchemaMismatch",
-    "OutcomeUnknown",
+    "OutcomeUnknown", "Response",
 }  # fmt: skip
 
 
