@@ -35,6 +35,7 @@ log = logging.getLogger("partysync.server")
 
 KEPT = 1_000  # rooms with nobody in them that stay open for whoever comes back
 MOST_WAKING = 16  # rooms that are opened at the same time for their alarms
+ENDING_SECONDS = 2.0  # for a room that is being opened, when the server stops
 COMING_SECONDS = 1.0  # after the last has left, or somebody was let in who is still on the way
 
 
@@ -75,6 +76,7 @@ class Rooms:
         self.public = ""  # address of the server for people outside, if somebody has said one
         self.pages = False  # whether the server shows pages of them
         self.address: Address | None = None  # for parties of its own that are in other rooms
+        self._ended: m.Bye | None = None  # no room is opened any more
         self._open: dict[Path, OpenRoom] = {}
         self._locks: dict[Path, asyncio.Lock] = {}
         self._refused: dict[Path, tuple[list[Look | None], str]] = {}  # what is there, and why it is not served
@@ -84,14 +86,24 @@ class Rooms:
         path = self.path(party, name)
         async with self.alone_with(path) as there:
             found = there
+            self._refuse_at_end()
             if found is None:
                 ledger = await asyncio.to_thread(self._opened, path, party, name)
                 room = Room(party, ledger, limits=self.limits, restart=self.parties.restart)
                 reopen = functools.partial(Ledger, path, party, room=name, make=False)
                 found = await self._started(room, name, reopen)
+                try:
+                    self._refuse_at_end()
+                except StorageFailed as error:  # meanwhile
+                    await found.close(m.Bye(str(error)))
+                    raise
                 self._open[path] = found
             found.empty_since = time.monotonic()  # whoever asked is on the way in
             return found
+
+    def _refuse_at_end(self) -> None:
+        if self._ended is not None:
+            raise StorageFailed(self._ended.reason)
 
     async def _started(self, room: Room, name: str, reopen: Callable[[str], Ledger]) -> OpenRoom:
         """The room, its party begun. Raises StorageFailed if it cannot begin; then nothing is open."""
@@ -258,10 +270,16 @@ class Rooms:
         await self._open.pop(path).close(bye)
 
     async def close(self, bye: m.Bye) -> None:
-        """Close all of them."""
+        """Close all of them, and open no more."""
+        self._ended = bye
         waking = list(self._waking.values())
         for task in waking:
             task.cancel()
         await asyncio.gather(*waking, return_exceptions=True)
         for path in list(self._open):
             await self.shut(path, bye)
+        for opening in [each for each in self._locks.values() if each.locked()]:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ENDING_SECONDS):
+                    await opening.acquire()
+                opening.release()

@@ -229,6 +229,25 @@ def test_of_too_many_empty_rooms_those_are_closed_that_were_longest(rooms, monke
     assert then == {"r7", "r1", "r0"}
 
 
+@pytest.mark.parametrize("moments", range(0, 12, 2))
+def test_a_room_that_is_being_opened_while_the_server_stops_is_not_left_open(rooms, tmp_path, moments):
+    """Its log stayed beside its file, and nobody in it was told anything."""
+
+    async def story():
+        opening = asyncio.create_task(rooms.open(Main, "r"))
+        for _ in range(moments):
+            await asyncio.sleep(0.0005)
+        await rooms.close(m.Bye("The end."))
+        with contextlib.suppress(StorageFailed):
+            await opening
+        with pytest.raises(StorageFailed, match="The end"):
+            await rooms.open(Main, "another")
+        return list(rooms.places)
+
+    assert asyncio.run(story()) == []
+    assert not list((tmp_path / "rooms").rglob("*-wal"))
+
+
 def test_whoever_is_on_the_way_in_finds_the_room_open(rooms):
     rooms.kept = 0
 
