@@ -304,7 +304,7 @@ def test_barriers_and_questions_are_answered(ada):
     assert not ada.pending
 
     shared = ask(ada, 1, "share", role="viewer", note="the class")["value"]
-    assert shared.keys() == {"share", "token", "at"}
+    assert shared.keys() == {"share", "token", "at", "pages"}
     assert [line["kind"] for line in ask(ada, 2, "people")["value"]] == ["link", "server"]
     assert [line["id"] for line in ask(ada, 3, "revoke", who=shared["share"]["id"])["value"]] == [shared["share"]["id"]]
     assert ask(ada, 4, "revoke", who="nobody").keys() == {"type", "n", "code", "message"}
