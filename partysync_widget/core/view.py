@@ -210,7 +210,7 @@ class View:
         with self._moving():
             specs = self._specs()
             made = Pending(self._tickets + 1, m.Mutation(self.next_mid, name, args), size)
-            if self._guessable(name, args):
+            if self._guessable(name, args, self._known()):
                 try:
                     self._guess(made, len(self.pending))
                 except MutationRejected as error:
@@ -225,18 +225,18 @@ class View:
             changed = self.store.touched(self.cursor + len(self.pending) - 1)
         return made, Step(changed=changed, reset=self._specs() != specs)
 
-    def _guessable(self, name: str, args: dict[str, Any]) -> bool:
-        """Whether this kernel has the code: not of a party that only the server knows, or knows a later version of.
+    def _known(self) -> set[str]:
+        """Mutators of which this kernel has the code: not of a party that only the server knows, or a later version of.
 
         What an ``on_action`` would do nobody can guess.
         """
-        if name == ACT:
-            return False
+        known = set(self.party.built_in)
+        return known | self.party.mutators.keys() if self.typed else known
+
+    def _guessable(self, name: str, args: dict[str, Any], known: set[str]) -> bool:
         if self.typed and self.shape is self.party:
-            return True
-        names = [name, *(step[0] for step in args["steps"])] if name == "batch" else [name]
-        known = {*self.party.built_in, *(self.party.mutators if self.typed else ())}
-        return all(each in known for each in names)
+            return name != ACT
+        return name in known and (name != "batch" or all(step[0] in known for step in args["steps"]))
 
     def _guess(self, pending: Pending, place: int) -> None:
         """Run a mutation over the view, as number ``place`` of the pending ones; on error nothing of it stays."""
@@ -265,12 +265,10 @@ class View:
 
     def _replay(self) -> None:
         """All that is pending, over the base: together, and if one of them raises, each anew in its own savepoint."""
-        knows_all = self.typed and self.shape is self.party
-        guessable = []
+        known, guessable = self._known(), []
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            name = pending.mutation.name
-            if not pending.slow and name != ACT and (knows_all or self._guessable(name, pending.mutation.args)):
+            if not pending.slow and self._guessable(pending.mutation.name, pending.mutation.args, known):
                 guessable.append((place, pending))
         if not guessable or self._replay_together(guessable):
             return

@@ -201,6 +201,8 @@ class RoomSocket(Gate, tornado.websocket.WebSocketHandler):
 class WelcomingWire(SocketWire):
     """The first thing a room writes to a session is the welcome, or the reason why not."""
 
+    __slots__ = ("_greeted",)
+
     def __init__(self, socket: RoomSocket, format: Format) -> None:
         super().__init__(socket, format)
         self._greeted: Callable[[], None] | None = socket.greeted

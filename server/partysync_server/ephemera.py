@@ -36,9 +36,9 @@ class Ephemera:
             if other.client == client:
                 continue
             if new and client not in other.peers:
-                other.strange.add(client)
+                other.strange[client] = None
             if peer is None and client in other.strange:
-                other.strange.discard(client)
+                del other.strange[client]
                 del other.peers[client]
             else:
                 other.peers[client] = peer
@@ -101,7 +101,7 @@ class Ephemera:
                 if name not in other.told:
                     other.untold.pop(name, None)
                 elif name not in other.untold:
-                    other.told.discard(name)
+                    other.told.pop(name, None)
 
     def _others(self, session: Session) -> list[Session]:
         return [other for other in self._by_client.values() if other is not session]
@@ -110,13 +110,13 @@ class Ephemera:
 
     def welcomed(self, session: Session) -> dict[str, list[m.Draft]]:
         """All drafts there are, for the welcome of a session; what it was told before does not count any more."""
-        session.peers, session.strange, session.untold = {}, set(), {}
+        session.peers, session.strange, session.untold = {}, {}, {}
         told = {}
         for other in self._others(session):
             seen = [session.sight.draft(draft) for draft in other.drafts.values()]
             if drafts := [draft for draft in seen if draft is not None]:
                 told[other.client] = drafts
-        session.told = {(client, draft.key) for client, drafts in told.items() for draft in drafts}
+        session.told = {(client, draft.key): None for client, drafts in told.items() for draft in drafts}
         return told
 
     def welcomed_by(self, session: Session) -> dict[str, m.Peer]:
@@ -135,7 +135,7 @@ class Ephemera:
         if session.peers and self.peers_due:
             peers = {client: peer and self._seen(session, peer) for client, peer in session.peers.items()}
             out.append(encode(m.Peers(peers), session.format))
-            session.peers, session.strange = {}, set()
+            session.peers, session.strange = {}, {}
         if session.untold:
             drafts: dict[str, list[m.Draft]] = {}
             for (client, key), draft in session.untold.items():
@@ -145,9 +145,9 @@ class Ephemera:
                 drafts.setdefault(client, []).append(seen or m.Draft(key))
                 author = self._by_client.get(client)
                 if seen is not None and author is not None and key in author.drafts:
-                    session.told.add((client, key))
+                    session.told[client, key] = None
                 else:
-                    session.told.discard((client, key))
+                    session.told.pop((client, key), None)
             if drafts:
                 out.append(encode(m.Drafts(drafts), session.format))
             session.untold = {}

@@ -23,20 +23,15 @@ class ReadingAhead(WebSocketProtocol13):
     _at = 0  # up to here it is used
 
     async def _read_bytes(self, n: int) -> bytes:
-        end = self._at + n
-        if end > len(self._ahead):
-            await self._read_on(n)
-            end = n
-        data = self._ahead[self._at : end]
-        self._at = end
-        self._wire_bytes_in += n
-        return data
-
-    async def _read_on(self, n: int) -> None:
-        """Until there are so many, from the beginning of what is ahead."""
-        self._ahead, self._at = self._ahead[self._at :], 0
-        while (missing := n - len(self._ahead)) > 0:
+        while (missing := self._at + n - len(self._ahead)) > 0:
+            self._ahead, self._at = self._ahead[self._at :], 0
             if missing > AHEAD:
                 self._ahead += await self.stream.read_bytes(missing)
             else:
                 self._ahead += await self.stream.read_bytes(AHEAD, partial=True)
+        data = self._ahead[self._at : self._at + n]
+        self._at += n
+        if self._at == len(self._ahead):  # who waits for the next frame holds nothing of the last
+            self._ahead, self._at = b"", 0
+        self._wire_bytes_in += n
+        return data

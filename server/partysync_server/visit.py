@@ -195,6 +195,8 @@ def is_there(connection: Any) -> None:
 class Visit:
     """One session in one room, from the opening of its socket to the end."""
 
+    __slots__ = ("_format", "_place", "_session")
+
     def __init__(self, admission: Admission, format: Format, wire: Wire) -> None:
         self._place = admission.place
         self._format = format

@@ -44,6 +44,8 @@ def header(opcode: int, length: int) -> bytes:
 class SocketWire:
     """The wire of a Tornado handler, on that handler's loop."""
 
+    __slots__ = ("_handler", "_opcode")
+
     def __init__(self, handler: tornado.websocket.WebSocketHandler, format: Format) -> None:
         self._handler = handler
         self._opcode = BINARY if format in codec.BINARY else TEXT

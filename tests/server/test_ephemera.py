@@ -219,7 +219,7 @@ def test_a_draft_is_told_before_the_delta_that_ends_it(room, ada, bob):
     told, delta = bob.hear()
     assert told == m.Drafts({"ada": [typing(mid=1)]})
     assert delta.acks == {"ada": 1}
-    assert (bob.session.told, bob.session.untold, ada.session.drafts) == (set(), {}, {})
+    assert (bob.session.told, bob.session.untold, ada.session.drafts) == ({}, {}, {})
 
 
 def test_a_draft_that_nobody_was_told_of_is_not_told_when_it_is_decided(room, ada, bob):
