@@ -95,9 +95,11 @@ class BenchApp(Application):
             except ImportError:
                 drawn = []
                 sys.stderr.write(f"No plots: {MISSING}\n")
-            (folder / "performance.json").write_text(json.dumps(report.plain(plan, cells, about), indent=1) + "\n")
             (folder / "performance.md").write_text(page.page(plan, cells, about, drawn))
-            sys.stdout.write(f"Written: {folder / 'performance.md'}, performance.json, {len(drawn)} plots in images/\n")
+            sys.stdout.write(f"Written: {folder / 'performance.md'}, {len(drawn)} plots in images/\n")
+        plain = Path(self.out) / "performance.json"  # for programs: no docs
+        plain.write_text(json.dumps(report.plain(plan, cells, about), indent=1) + "\n")
+        sys.stdout.write(f"Written: {plain}\n")
 
     def _list(self) -> None:
         from .report import DURABLE, TITLES  # noqa: PLC0415  # as above

@@ -15,9 +15,11 @@ HEAD = """\
 *Written by `make bench` (`partysync bench`); what is changed here by hand is lost with the next run.*
 
 The same work for every system, started by the benchmark itself, one after the other, on one machine; medians of
-{rounds} interleaved rounds (one for what takes minutes). Trust the ratios: **ours is** says how many times better
-PartySync is, in the first figure of its row; below 1 it is behind. The floors are no products: they are what Tornado,
-or SQLite, does with the same bytes when nothing else is done.
+{rounds} interleaved rounds (one for what takes minutes).{cut_short}
+
+Trust the ratios: **ours is** says how many times better PartySync is, in the first figure of its row; below 1 it is
+behind. The floors are no products: they are what Tornado, or SQLite, does with the same bytes when nothing else is
+done.
 
 {about}
 
@@ -38,6 +40,7 @@ def page(plan: Plan, cells: list[Cell], about: dict[str, Any], plots: list[str])
     out = [
         HEAD.format(
             rounds=plan.rounds,
+            cut_short=plan.cut_short and f" {plan.cut_short}",
             about=_about(about),
             durable="\n".join(f"| {TITLES[name]} | {DURABLE[name]} |" for name in used),
         )
@@ -61,7 +64,6 @@ def page(plan: Plan, cells: list[Cell], about: dict[str, Any], plots: list[str])
         out.append("")
     for name, why in plan.left_out.items():
         out.append(f"Not measured: {TITLES[name]}, which was not installed (`{why}`).")
-    out += filter(None, [plan.cut_short])
     return "\n".join(out).rstrip() + "\n"
 
 
