@@ -91,7 +91,7 @@ def a_guess_that_fails_ends_the_kernel(monkeypatch):
 
     def strict(replica):
         for place, pending in enumerate(replica.pending):
-            if replica._guessable(pending.mutation.name, pending.mutation.args):
+            if replica._guessable(pending.mutation.name, pending.mutation.args, replica._known()):
                 replica._guess(pending, place)
 
     monkeypatch.setattr(Replica, "_replay", strict)

@@ -47,16 +47,15 @@ def an_ack_comes_after_its_rows(monkeypatch):
 
 def an_ack_comes_on_receipt(monkeypatch):
     """R2, R9: a push is answered when it has come, and decided later."""
-    push, answers = Room._push, Room._answers
+    push, answers, last = Room._push, Room._answers, {}
 
     def hasty(room, session, frame, size):
         push(room, session, frame, size)
         if session.ended is None and frame.mutations:
-            session.received = frame.mutations[-1].mid
+            last[session] = frame.mutations[-1].mid
 
     def answered(room, session):
-        received = getattr(session, "received", 0)
-        session.received = 0
+        received = last.pop(session, 0)
         acks = m.Delta(room.ledger.epoch, session.cursor, session.cursor, acks={session.client: received})
         return [*([encode(acks, session.format)] if received else []), *answers(room, session)]
 
