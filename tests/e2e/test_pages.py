@@ -266,7 +266,7 @@ def test_behind_a_proxy_and_below_a_path_it_is_the_same(bundled, tmp_path, wall)
             share = room.share("editor")
             assert share.page_url("todos").startswith(f"{hub.url}/pages/main/class/todos#")
             page = wall(share.page_url())
-            page.get_by_role("link", name="todos").click(timeout=hubs.SECONDS * 1000)  # they have just begun
+            page.get_by_role("link", name="todos").click(timeout=SOON)
             expect(cell(page, "a", "text")).to_have_text("one", timeout=SOON)
 
             todos.update("a", text="two").result(8)
