@@ -309,15 +309,17 @@ class OpenRoom:
             if self._slumber is not None and not await self._roused(self._slumber):
                 continue
             if self.room.waiting:
-                await self._or_break(self._turn)
+                await self._or_break(self._turn, "a turn")
             self._pump_all()  # once a turn, also for whoever has just come: to ask all sessions is not free
             if self._errands and not self._closing:
                 await self._run_errand(*self._errands.popleft())
                 self._pump_all()
             if not self.room.waiting and self.room.ledger.needs_checkpoint(waited_for=False):
-                await self._or_break(self._fold)  # between two edits; the next may come meanwhile, most do not
+                await self._or_break(
+                    self._fold, "the folding of its log"
+                )  # between two edits; the next may come meanwhile, most do not
                 self._pump_all()
-            elif self._left:
+            elif self._left and not self.broken:
                 self._left = False
                 if not self.wires:
                     self.room.rest()
@@ -344,7 +346,7 @@ class OpenRoom:
         finally:
             self._deciding = False
 
-    async def _or_break(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _or_break(self, step: Callable[[], Awaitable[None]], what: str) -> None:
         """One step. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
         reason, failed = "", 0
         while failed < 2:
@@ -363,7 +365,7 @@ class OpenRoom:
             except Exception as error:  # a bug of ours must not leave half a turn open: the file decides as well
                 self.counts.failures += 1
                 failed += 1
-                log.exception("room %s: a turn failed, number %s in a row", self.room.ledger.path.name, failed)
+                log.exception("room %s: %s failed, number %s in a row", self.room.ledger.path.name, what, failed)
                 reason = str(error) if isinstance(error, PartySyncError) else MISTAKE
                 try:
                     await self._recover()

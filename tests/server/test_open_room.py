@@ -332,3 +332,25 @@ def test_a_room_that_everybody_has_left_gives_memory_back(rooms):
         await rooms.close(m.Bye("The end."))
 
     asyncio.run(story())
+
+
+def test_a_room_that_breaks_when_its_last_has_left_ends_in_order(rooms, monkeypatch):
+    """R9: whoever waits for it is told. Its file is closed by then, and has no memory to give back."""
+
+    def fail(*_, **__):
+        raise StorageFailed("The room's file failed while committing.")
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        session = await enter(place, SlowWire(0), "author")
+        monkeypatch.setattr(Ledger, "commit", fail)
+        place._reopen = fail
+        place.receive(session, large(place.room.ledger.epoch))
+        place.leave(session)
+        await asyncio.wait_for(until(lambda: place.broken), 8)
+        with pytest.raises(StorageFailed):
+            await asyncio.wait_for(place.between(lambda ledger: None), 8)
+        await asyncio.wait_for(asyncio.wait([place._driver]), 8)
+        assert place._driver.exception() is None
+
+    asyncio.run(story())
