@@ -189,12 +189,28 @@ class Visitor:
         self._calling: asyncio.Task[None] | None = None
         self._eased = asyncio.Event()
         self._refused = False  # the party has not let it in
+        self._untagged: BaseException | None = None  # why
+
+    async def prepare(self) -> None:
+        """Have it tagged before its socket opens: whoever is here is found by its tags. Raises StorageFailed."""
+        if not has(self._party, "get_connection_tags"):
+            return
+        self._place.held += 1  # the room neither closes nor sleeps meanwhile
+        try:
+            host = await self._place.hosted()
+            self._connection.tags = _tags(await host.call("get_connection_tags", self._connection))
+        except (asyncio.CancelledError, StorageFailed):
+            raise
+        except BaseException as error:  # noqa: BLE001  # as in ``_call``; it is told when there is a line to tell it on
+            self._untagged = error
+        finally:
+            self._place.held -= 1
 
     def come(self) -> None:
-        if has(self._party, "get_connection_tags"):
-            self._push("get_connection_tags")
-        else:
-            self._place.connections.enter(self._connection)
+        if self._untagged is not None:
+            self._failed("get_connection_tags", self._untagged)
+            return
+        self._place.connections.enter(self._connection)
         if has(self._party, "on_connect"):
             self._push("on_connect")
 
@@ -250,11 +266,7 @@ class Visitor:
             self._place.connections.leave(connection)
         try:
             host = await self._place.hosted()
-            said = await host.call(hook, connection, *args)
-            if hook == "get_connection_tags":
-                connection.tags = _tags(said)
-                if self._session.ended is None:
-                    self._place.connections.enter(connection)
+            await host.call(hook, connection, *args)
         except asyncio.CancelledError:
             raise
         except StorageFailed as error:

@@ -265,9 +265,10 @@ class PageVisit:
         self._visitor = Visitor(self._place, self._place.room.party, self._session, self._connection)
 
     async def prepare(self) -> None:
-        """Find out what it has missed, if it was here before. Raises Refused."""
+        """Find out what it has missed, if it was here before, and what the party calls it. Raises Refused."""
         try:
             await self._place.between(self._page.arrive)
+            await self._visitor.prepare()
         except StorageFailed as error:
             raise Refused(503, "storage", str(error)) from error
 

@@ -315,7 +315,8 @@ def test_an_alarm_is_known_before_the_turn_that_sets_it_is_durable(alarms, world
     async def story():
         access = Access(tmp_path / "access.sqlite")
         found, limits = alarms(), m.Limits(1 << 20, 256)
-        rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=limits, idle=60, alarms=found)
+        folder = tmp_path / "rooms"
+        rooms = Rooms(folder, Parties(), access, limits=limits, idle=60, alarms=found)
         place = await rooms.open(Diary, "r")
         ledger = place.room.ledger
         ledger.begin()
@@ -327,6 +328,7 @@ def test_an_alarm_is_known_before_the_turn_that_sets_it_is_durable(alarms, world
         ledger.store.rollback()
         assert found.due(11) == [("diary", "r")]
         await rooms.close(m.Bye("The end."))
+        rooms = Rooms(folder, Parties(), access, limits=limits, idle=60, alarms=found)
         await rooms.open(Diary, "r")  # which is opened for nothing, and puts it right
         assert found.due(11) == []
         await rooms.close(m.Bye("The end."))

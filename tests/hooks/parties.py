@@ -16,7 +16,8 @@ class Lobby(Party):
 
     schema = ROWS
 
-    def get_connection_tags(self, connection):
+    async def get_connection_tags(self, connection):
+        await asyncio.sleep(float(connection.query.get("tagging", 0)))
         return [connection.role, *connection.query.get("tags", "").split()]
 
     def on_connect(self, connection):

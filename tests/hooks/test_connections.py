@@ -92,6 +92,13 @@ def test_tags_choose_who_is_told_and_who_is_listed(tab):
     assert [each.hear() for each in (ann, bob, cid)] == ["for the owners"] * 3
 
 
+def test_whoever_is_here_has_its_tags_however_long_the_party_takes_over_them(tab):
+    """As at the ancestor's, whose socket opens when they are known: what is told from then on reaches it."""
+    ann, bob = lobby(tab, "a", "Ann"), tab("lobby", "b", name="Bob", tags="red", tagging="0.3")
+    ann.say("tell red to the red ones")
+    bob.until("to the red ones")
+
+
 def test_state_is_each_connections_own_and_bounded(tab):
     ann, bob = (
         lobby(tab, "a", "Ann"),

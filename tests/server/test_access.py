@@ -191,10 +191,14 @@ def test_a_room_whose_file_is_gone_becomes_nobody_elses(access, tmp_path):
     """R13. Whoever comes first to a room that is not there owns it; one that should be there is no such room."""
 
     async def story():
-        rooms = Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+        def begun():
+            return Rooms(tmp_path / "rooms", Parties(), access, limits=m.Limits(1 << 20, 256), idle=60)
+
+        rooms = begun()
         await rooms.open(Main, "r")
         await rooms.close(m.Bye("The end."))
         rooms.path(Main, "r").unlink()
+        rooms = begun()
         mallory = Principal("user:mallory", account="mallory", makes=True)
         role = (await rooms.standing(mallory, Main, "r")).role
         with pytest.raises(StorageFailed, match="is gone"):
