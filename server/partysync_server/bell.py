@@ -38,14 +38,15 @@ class Bell:
     """See the module. On the rooms' loop, but for ``kept``."""
 
     def __init__(self, place: Place, alarms: Alarms | None) -> None:
+        """While nobody else has the room's file: it is asked. Raises StorageFailed."""
         self._place = place
         self._alarms = alarms
         self._name = (place.party, place.name)
         self._timer: asyncio.TimerHandle | None = None
         self._ringing: asyncio.Task[None] | None = None
         self._closed = False
-        self._at: int | None = None  # what it is set for
-        place.room.ledger.alarm_moved = True
+        self._at = place.room.ledger.alarm  # what it is set for
+        place.room.ledger.alarm_moved = False
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -59,14 +60,15 @@ class Bell:
             self._alarms.settle(self._name, None if at is None else at / 1000)
 
     def arm(self) -> None:
-        """After a turn, or when the room is opened: wait for the alarm, if it has moved."""
+        """After a turn, while nobody else has the room's file: wait for the alarm, if it has moved."""
         ledger = self._place.room.ledger
         if ledger.alarm_moved:
             ledger.alarm_moved = False
             self._at = ledger.alarm
-            self._wait()
+            self.wait()
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """For the alarm. When the party has begun; the file may be a worker's by then."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -83,7 +85,7 @@ class Bell:
             return
         due = self._alarms.when(self._name, at / 1000) if self._alarms is not None else at / 1000
         if due > time.time():
-            self._wait()
+            self.wait()
         else:
             self._ringing = asyncio.create_task(self._ring(at))
 
@@ -101,7 +103,7 @@ class Bell:
             self._failed()
         finally:
             self._ringing = None
-            self._wait()
+            self.wait()
 
     def _failed(self) -> None:
         if self._alarms is not None:

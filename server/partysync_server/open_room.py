@@ -139,7 +139,7 @@ class OpenRoom:
             await self.host.call("on_start")
         self.room.beginning = False
         self._begun.set()
-        self.bell.arm()
+        self.bell.wait()
         self._work.set()
 
     async def hosted(self) -> Host:

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import shutil
 import statistics
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -321,6 +322,29 @@ def test_a_sleeping_room_is_backed_up_listed_and_restored_like_any_other(rooms, 
     assert (listed, backed_up, restored) == (1, 1, 1)
     assert awake
     assert isinstance(last, m.Bye)
+
+
+def test_a_room_wakes_in_order_while_its_file_is_worked_with(rooms):
+    """What woke it has the file for as long as it needs; the party begins meanwhile, and touches nothing of it."""
+
+    async def story():
+        place = await rooms.open(Main, "r")
+        await come(place, "a")
+        await settled(place)
+        asleep, gate = place.asleep, threading.Event()
+
+        def work(ledger):
+            ledger.store.connection.create_scalar_function("at_the_gate", lambda: gate.wait(8))
+            return ledger.store.connection.execute("SELECT at_the_gate()").fetchall()
+
+        asked = asyncio.create_task(place.between(work))
+        await until(lambda: not place.asleep and place._begun.is_set() and not place._tasks)
+        gate.set()
+        opened = await asked
+        await rooms.close(m.Bye("The end."))
+        return asleep, opened, place.broken
+
+    assert asyncio.run(story()) == (True, [(1,)], "")
 
 
 def test_who_comes_and_goes_while_a_room_falls_asleep_or_wakes_finds_it(rooms):
