@@ -85,6 +85,7 @@ FLOORS = {
     CORE: [
         "replica",
         "view",
+        "places",
         "store",
         "built_in",
         "straight",

@@ -149,6 +149,11 @@ class StoredTable:
         return f"DELETE FROM {quote(self.spec.name)} AS t WHERE {at} < unixepoch('subsec') - ?"
 
     @cached_property
+    def end_sql(self) -> str:
+        """The last position of all, 0 if there is no row."""
+        return f"SELECT coalesce(max(rowid), 0) FROM {quote(self.spec.name)}"
+
+    @cached_property
     def free_sql(self) -> str:
         """Whether no row stands at a position."""
         return f"SELECT count(*) = 0 FROM {quote(self.spec.name)} WHERE rowid = ?"

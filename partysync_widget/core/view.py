@@ -27,6 +27,7 @@ from .codec import check_value
 from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
 from .party import ACT, Party
+from .places import KNOWN, Places
 from .store import Store
 from .stored_table import StoredTable
 from .straight import TAKES
@@ -365,24 +366,29 @@ class View:
         """
         with self._moving():
             specs = self._specs()
-            was_pending = self._pending_now()
-            ids = self._moving_with(deltas, was_pending)
+            was_pending, edits = self._pending_now(), self._plain_edits()
+            ids = self._moving_with(deltas, was_pending, edits)
             few = sum(map(len, ids.values())) <= COMPARED_ROWS
             before = self._rows_of(ids) if few else {}
             self._to_base()
+            placed = bool(edits) and edits <= KNOWN
+            places = Places(self.store, self.pending if placed else [])
             try:
                 self._commit(deltas)
             except ProtocolError:
                 self._rebuild()
                 return False
+            places.based(self.store)
             alike = all(each.shown for each in self.pending)
             self._decide([(delta.acks, delta.results) for delta in deltas], step)
             self._replay()
-            alike = alike and not step.settled and all(each.shown and each.repeated for each in self.pending)
-            is_pending = was_pending if alike else self._pending_now()  # the same statements touch the same rows
+            alike = alike and placed and not step.settled and all(each.shown and each.repeated for each in self.pending)
+            is_pending = was_pending if alike else self._pending_now()  # the same rows are made and changed
             after = self._rows_of(ids) if few else {}
         step.based += deltas
         step.reset = step.reset or self._specs() != specs
+        for name, moved in places.moved(self.pending).items():
+            step.changed.setdefault(name, set()).update(moved)
         if few:
             self._tell(before, after, was_pending, is_pending, step)
         else:
@@ -391,24 +397,32 @@ class View:
                 step.changed.setdefault(name, set()).update(ids.get(name, set()), pending)
         return True
 
-    def _moving_with(self, deltas: list[m.Delta], pending: dict[str, set[str]]) -> dict[str, set[str]]:
-        """Ids of the rows whose view these deltas may change, of those there are: by table.
+    def _plain_edits(self) -> set[str]:
+        """Names of the pending edits, if what each of them makes of a row follows from that row alone; else none.
 
-        They are the rows in the deltas and those that pending edits touch. But in tables without rules between rows
-        what plain edits make of a row follows from that row alone, so it stays as it is when neither the deltas touch
-        it nor the edits that they decide.
+        So it is of edits of one statement, in tables without rules between rows.
+        """
+        names = {each.mutation.name for each in self.pending}
+        plain = not self.store.party.schema and names <= TAKES.keys() and all(each.statements for each in self.pending)
+        return names if plain else set()
+
+    def _moving_with(self, deltas: list[m.Delta], pending: dict[str, set[str]], edits: set[str]) -> dict[str, set[str]]:
+        """Ids of the rows that these deltas may change in the view, of those there are: by table.
+
+        They are the rows in the deltas and those that pending edits touch. Plain ``edits`` leave a row as it was when
+        neither the deltas touch it nor those that they decide; but for its place (``Places``), if they insert it.
         """
         ids: dict[str, set[str]] = {}
         for change in (change for delta in deltas for change in delta.tables):
             ids.setdefault(change.table, set()).update(change.gone, (row[1] for row in change.put))
         acked = max((delta.acks.get(self.client, 0) for delta in deltas), default=0)
-        plain = not self.store.party.schema
-        if not plain or any(not each.statements or each.mutation.name not in TAKES for each in self.pending):
+        if not edits:
             for name, found in pending.items():
                 ids.setdefault(name, set()).update(found)
             return ids
+        unplaced = not edits <= KNOWN
         for each in self.pending:
-            if each.mutation.mid <= acked or each.mutation.name == "insert":  # an inserted row may get another place
+            if each.mutation.mid <= acked or (unplaced and each.mutation.name == "insert"):
                 for one in each.statements:
                     ids.setdefault(one.entry.spec.name, set()).add(one.id)
         return ids

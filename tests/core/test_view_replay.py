@@ -2,13 +2,16 @@
 Replays: an edit that looked at nothing does again what it did; any other runs anew (R7).
 """
 
+import contextlib
 from random import Random
 
 import apsw
 import pytest
 
 from partysync_widget.core import messages as m
+from partysync_widget.core.errors import MutationRejected
 from partysync_widget.core.party import Main, Party, mutator
+from partysync_widget.core.store import Store
 from partysync_widget.core.view import Step, View
 
 
@@ -210,6 +213,53 @@ def test_rows_that_are_deleted_under_an_edit_are_told(notes):
 
     assert changed == {"b"}
     assert "b" not in now
+
+
+@pytest.mark.parametrize("verbs", [("insert", "update"), ("insert", "update", "delete"), ("insert", "upsert")])
+@pytest.mark.parametrize("seed", range(20))
+def test_just_the_rows_that_changed_are_told_whatever_comes(verbs, seed):
+    """R7: those that differ, in values or place, and those that are or were pending and are no more."""
+    chance, view = Random(f"{seed}{verbs}"), View(Main, "me")
+    columns = (m.Column("n", "integer"),)
+    made = [m.TableSpec("t", columns), m.TableSpec("u", columns)]
+    assert view.advance([m.Delta("e", 0, 1, [], made)], Step())
+    ids, place = [f"r{n}" for n in range(8)], {"t": 0, "u": 0}
+
+    def look():
+        return {(name, row[1]): row for name in "tu" for row in view.view.rows(name)}, {
+            (name, id) for name, found in view.pending_rows().items() for id in found
+        }
+
+    for _ in range(25):
+        for _ in range(chance.randrange(4)):
+            args = {"table": chance.choice("tu"), "id": chance.choice(ids)}
+            verb = chance.choice(verbs)
+            with contextlib.suppress(MutationRejected):  # there already, or not there
+                view.mutate(verb, args if verb == "delete" else {**args, "values": {"n": chance.randrange(9)}})
+        changes, base = [], {name: {row[1]: row[0] for row in bare(view).rows(name)} for name in "tu"}
+        for name in chance.sample("tu", chance.randrange(3)):
+            there = base[name]
+            put = []
+            for id in chance.sample(ids, chance.randrange(3)):
+                if id not in there:
+                    place[name] += 1
+                put.append([there.get(id, place[name]), id, chance.randrange(9)])
+            gone = [id for id in there if chance.random() < 0.1 and id not in [row[1] for row in put]]
+            changes.append(m.TableChange(name, ["n"], put, gone))
+        acked = chance.choice([0, 0, *[each.mutation.mid for each in view.pending]])
+        (before, was), step = look(), Step()
+        assert view.advance(
+            [m.Delta("e", view.cursor, view.cursor + 1, changes, [], {"me": acked} if acked else {})], step
+        )
+        after, now = look()
+        differ = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+        assert {(name, id) for name, found in step.changed.items() for id in found} == differ | (was ^ now)
+
+
+def bare(view):
+    """The base alone, as a store."""
+    view.copy_base(copy := apsw.Connection(":memory:"))
+    return Store(copy, view.shape)
 
 
 @pytest.mark.parametrize("seed", range(30))
