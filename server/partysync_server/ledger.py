@@ -159,6 +159,8 @@ class Ledger:
         self._authors = Authors()
         self._last: dict[str, int] = {}  # last mid by client, as the file or the open turn has it
         self._turn: dict[str, str] = {}  # clients of the open turn, and their owners
+        self._decided: dict[str, int] = {}  # those of the last turn that was sealed, and how far each is
+        self._resulted = self.version  # after this one no result is kept
         self._run: list[Asked] = []  # decided in the savepoint that is open
         self._wary = 0  # mutations to decide each in its own, after one was refused
 
@@ -286,7 +288,7 @@ class Ledger:
     def begin(self) -> None:
         with storage("beginning a turn"):
             self.store.execute("BEGIN IMMEDIATE")
-        self._before = self.version
+        self._before, self._decided = self.version, {}
 
     def decide(
         self,
@@ -436,6 +438,7 @@ class Ledger:
             self.pages.accepted(asked.action, asked.version, ids)
 
     def _keep(self, asked: Asked, result: m.Result) -> None:
+        self._resulted = asked.version
         self.store.execute(
             "INSERT INTO _partysync_results (client, mid, version, result) VALUES (?, ?, ?, ?)",
             (result.client, result.mid, asked.version, _written(asked.mutation.name, result)),
@@ -447,10 +450,11 @@ class Ledger:
             self._end_run()
             if self.version > self._before:
                 self.pages.ended(self.version)
+            self._decided = {client: self._last[client] for client in self._turn}
             self.store.connection.executemany(
                 "INSERT INTO _partysync_clients (id, owner, last_mid, version) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET last_mid = excluded.last_mid, version = excluded.version",
-                [(client, owner, self._last[client], self.version) for client, owner in self._turn.items()],
+                [(client, self._turn[client], mid, self.version) for client, mid in self._decided.items()],
             )
         self._turn.clear()
         if len(self._last) > KNOWN_CLIENTS:  # the file knows them
@@ -498,8 +502,9 @@ class Ledger:
 
     @property
     def alarm(self) -> int | None:
-        """When the party's alarm is set for, in milliseconds since 1970."""
-        at: int | None = self.store.meta("alarm")
+        """When the party's alarm is set for, in milliseconds since 1970. Raises StorageFailed."""
+        with storage("looking for its alarm"):
+            at: int | None = self.store.meta("alarm")
         return at
 
     def set_alarm(self, at: int | None) -> None:
@@ -626,7 +631,7 @@ class Ledger:
             tables=tables,
             schema=self.store.schema_since(base),
             acks=self.acks(base),
-            results=self.results("version > ?", base),
+            results=self.results("version > ?", base) if base < self._resulted else [],
         )
 
     def _by(self, change: m.TableChange, base: int) -> list[str]:
@@ -646,6 +651,8 @@ class Ledger:
 
     def acks(self, base: int) -> dict[str, int]:
         """How far each client is whose mutations were decided after ``base``."""
+        if self._before <= base:  # in the last turn, which most are told of; the others have been there before
+            return dict(self._decided) if base < self.version else {}
         rows: list[Any] = self.store.execute(
             "SELECT id, last_mid FROM _partysync_clients WHERE version > ?", (base,)
         ).fetchall()
@@ -673,7 +680,7 @@ class Ledger:
 
     def forget(self) -> None:
         """Once it is closed: give the memory back. Where it was, its epoch and its version are still known."""
-        self._last, self._turn, self._authors = {}, {}, Authors()
+        self._last, self._turn, self._decided, self._authors = {}, {}, {}, Authors()
         del self.store, self.pages, self._witness, self._connection
 
     def _fold_at_end(self) -> None:

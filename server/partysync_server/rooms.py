@@ -128,6 +128,8 @@ class Rooms:
             log.exception("room %s is not opened", room.ledger.path.name)
             if found is None:
                 await asyncio.to_thread(room.ledger.close)
+                if isinstance(error, StorageFailed):  # and no fault of the party
+                    raise
             else:
                 await found.close(m.Bye(text))
             raise StorageFailed(text) from error

@@ -160,15 +160,16 @@ class Story:
     async def _open(self) -> OpenRoom:
         while True:
             self._epochs += 1
-            make = functools.partial(Ledger, PATH, Tally, room="r", files=FILES)
+            make, ledger = functools.partial(Ledger, PATH, Tally, room="r", files=FILES), None
             try:
                 ledger = await asyncio.to_thread(make, f"epoch-{self._epochs}")
+                place = OpenRoom(Room(Tally, ledger), "r", None, functools.partial(make, make=False), Counts())
             except StorageFailed:
                 self.given_up += 1
+                if ledger is not None:
+                    await asyncio.to_thread(ledger.close)
                 self.disk.mend()
                 continue
-            reopen = functools.partial(make, make=False)
-            place = OpenRoom(Room(Tally, ledger), "r", None, reopen, Counts())
             for person in self.people:
                 person.enter(place)
             return place

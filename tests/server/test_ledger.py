@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from random import Random
 
 import apsw
 import pytest
@@ -109,6 +110,26 @@ def test_each_client_counts_for_itself(ledger):
     assert (ledger.last_mid("c"), ledger.last_mid("d"), ledger.last_mid("nobody")) == (1, 2, 0)
     assert ledger.acks(0) == {"c": 1, "d": 2}
     assert ledger.acks(1) == {"d": 2}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_is_told_is_what_the_file_says(open_ledger, ledger, seed):
+    """R5, R6: what is known of the last turn without a question, and what is asked for, also after an opening."""
+    chance, mids, room = Random(seed), dict.fromkeys("cde", 0), ledger
+    for n in range(30):
+        room.begin()
+        for client in chance.choices("cde", k=chance.randrange(4)):
+            mids[client] += chance.random() < 0.9
+            room.decide(client, "o", create(mids[client], chance.choice("ab") if chance.random() < 0.4 else f"r{n}"))
+        room.seal()
+        room.commit()
+        for base in range(room.version + 1):
+            told, since = room.delta(base), "SELECT id, last_mid FROM _partysync_clients WHERE version > ?"
+            assert told.acks == dict(room.store.execute(since, (base,)).fetchall())
+            assert told.results == room.results("version > ?", base)
+        if n == 15:
+            room.close()
+            room = open_ledger()
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])

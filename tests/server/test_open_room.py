@@ -354,3 +354,20 @@ def test_a_room_that_breaks_when_its_last_has_left_ends_in_order(rooms, monkeypa
         assert place._driver.exception() is None
 
     asyncio.run(story())
+
+
+def test_a_room_whose_alarm_cannot_be_read_is_not_opened_and_can_be_later(rooms, monkeypatch):
+    """R9: it is the disk that has failed, and no party."""
+
+    def fail(_ledger):
+        raise StorageFailed("The room's file failed while looking for its alarm.")
+
+    async def story():
+        with monkeypatch.context() as patch:
+            patch.setattr(Ledger, "alarm", property(fail))
+            with pytest.raises(StorageFailed, match=r"^The room's file failed while looking for its alarm\.$"):
+                await rooms.open(Main, "r")
+        await rooms.open(Main, "r")
+        await rooms.close(m.Bye("The end."))
+
+    asyncio.run(story())
