@@ -38,6 +38,7 @@ SECONDS = 0.4  # of each flow
 SHORT = Extent(seconds=SECONDS, writes=40, quick=True)
 
 folders = itertools.count()
+pytestmark = pytest.mark.alone
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -390,6 +390,7 @@ def test_a_large_room_stays_open(rooms, monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 @pytest.mark.timeout(300)
+@pytest.mark.alone
 def test_a_sleeping_room_takes_little_memory(start_server, wait_until):
     """Figures: of a room in which one socket is idle, open and asleep; and how long its next edit takes."""
     count = extent("sleepers", 120, 1_000)

@@ -16,7 +16,7 @@ import pytest
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(400)]
 
 SOON = 15_000  # ms
 MEDIAN, WORST = 40, 120  # ms from an edit in one notebook to the frame that shows it in another: the goal

@@ -229,6 +229,7 @@ def called(other, notebook):
     return statistics.median(waits)
 
 
+@pytest.mark.alone
 def test_an_edit_in_one_tab_is_in_another_and_in_a_kernel_within_a_frame_or_two(tab, owner, server):
     """From the key to the screen. The best round counts: what else runs here can only add time.
 

@@ -16,6 +16,7 @@ SECONDS = 30.0  # until everybody is back, on a machine that does much else
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.alone
 def test_everybody_comes_back_at_once_and_nobody_is_sent_the_whole_room(start_server, enter):
     """R4: by their cursor, over a restart and over a kill."""
     server = start_server("--sessions-per-person=0")

@@ -26,6 +26,8 @@ EDITS = 40
 TEXT = "x" * 250
 SOME, MANY = 1_500, 4_000  # rows: a delta in parts, a snapshot in parts
 
+pytestmark = pytest.mark.alone
+
 chance = random.Random(SEED)
 
 

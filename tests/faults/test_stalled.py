@@ -81,6 +81,7 @@ class Place:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.alone
 def test_who_takes_nothing_costs_little_and_holds_up_nobody(start_server, enter, crowd, wait_until):
     places = []
     for _ in range(2):

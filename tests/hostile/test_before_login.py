@@ -129,6 +129,7 @@ async def flood(server, lines):
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.alone
 def test_who_has_no_token_keeps_nobody_out_who_has_one(start_server, enter, wait_until):
     """Two hundred that never come to an end, and meanwhile thousands of wrong handshakes."""
     server = start_server()

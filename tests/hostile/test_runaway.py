@@ -43,6 +43,7 @@ class Idle:
     end = check = begin
 
 
+@pytest.mark.alone
 def test_the_limits_cost_little_on_the_way_of_every_mutation():
     store = Store.memory(Plain)
     decide(store, "insert", table="t", id="1", values={"x": 0})
@@ -96,6 +97,7 @@ def test_a_room_goes_on_after_sql_without_end(house, enter):
     assert "Traceback" not in house.log
 
 
+@pytest.mark.alone
 def test_python_without_end_is_named_in_the_log_and_keeps_only_its_own_room(house, enter, wait_until, tmp_path):
     """It cannot be stopped: the docs say so. Other rooms' turns run in threads of their own."""
     spinning, other = enter("spinning", at=house, party=Runaway), enter("other", at=house, party=Runaway)
@@ -169,6 +171,7 @@ room.close()
 """
 
 
+@pytest.mark.alone
 def test_an_interrupt_ends_a_query_and_the_view_is_whole(house, run_python):
     """R7, R8. It used to reach nobody: the cell, and with it the room's copy, hung until the kernel was killed."""
     at = {"PYTHONPATH": path(), "PARTYSYNC_URL": house.url, "PARTYSYNC_TOKEN": house.token}

@@ -12,6 +12,8 @@ import pytest
 
 from tests.kernels.kernel import Kernel
 
+pytestmark = pytest.mark.alone
+
 SOON = 0.1  # seconds; on an idle machine it is a few thousandths
 
 ENTER = """

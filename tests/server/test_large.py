@@ -65,6 +65,7 @@ def usual(times):
 
 
 @pytest.mark.timeout(170)
+@pytest.mark.alone
 def test_a_hundred_thousand_rows(lone_server, enter, monkeypatch):
     pd = pytest.importorskip("pandas")
     monkeypatch.setattr("tqdm.auto.tqdm.display", lambda *_, **__: None)
