@@ -44,24 +44,24 @@ demo-check: setup ## start the demo without a browser, see that each notebook sa
 # What has no clock may share the machine, in the long run as well.
 CLOCKLESS := tests/convergence tests/power tests/histories/test_checker.py tests/hostile/test_decoder.py
 REST := --ignore=tests/core --ignore=tests/e2e $(CLOCKLESS:%=--ignore=%)
-TOGETHER := -m "not soak and not alone" -n 2
+TOGETHER := -m "not soak and not alone" -n
 
-# Two at a time, and then, one by one, what holds times to a bound. The browser tests run apart: Playwright leaves an
-# event loop running in the thread that the others use.
+# Two at a time, or three where most of them wait for something; and then, one by one, what holds times to a bound. The
+# browser tests run apart: Playwright leaves an event loop running in the thread that the others use.
 test: setup ## every test: core (100 % of its branches), the browser side, all the rest
 	@failed=0; \
 	$(MAKE) --no-print-directory core-coverage || failed=1; \
 	$(BIN)/python hatch_build.py test || failed=1; \
-	$(BIN)/python -m pytest tests/e2e $(TOGETHER) --dist loadfile $(TEST_ARGS) || failed=1; \
-	$(BIN)/python -m pytest $(CLOCKLESS) $(TOGETHER) --dist loadgroup $(TEST_ARGS) || failed=1; \
-	$(BIN)/python -m pytest tests $(REST) $(TOGETHER) --dist loadfile $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest tests/e2e $(TOGETHER) 2 --dist loadfile $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest $(CLOCKLESS) $(TOGETHER) 2 --dist loadgroup $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest tests $(REST) $(TOGETHER) 3 --dist loadfile $(TEST_ARGS) || failed=1; \
 	$(BIN)/python -m pytest tests/e2e -m "alone and not soak" $(TEST_ARGS) || failed=1; \
 	$(BIN)/python -m pytest tests $(REST) -m "alone and not soak" $(TEST_ARGS) || failed=1; \
 	test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium here (apt install chromium)."; \
 	exit $$failed
 
 core-coverage: setup ## the tests of core alone, and that they reach every branch of it
-	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100 $(TOGETHER)
+	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100 $(TOGETHER) 2
 
 check: setup ## ruff, the types of Python (mypy, strict) and of the browser side (tsc)
 	$(BIN)/python -m ruff check
