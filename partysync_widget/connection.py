@@ -396,16 +396,16 @@ class Connection:
             self._scheduled = False
             steps = self._untold_steps()
             pushes = self.replica.outgoing() if self._socket is not None else []
+            live = self._socket is not None and self.replica.link is Link.LIVE
+            asked = [n for n in self._barriers if n not in self._asked] if live else []  # behind all that goes now
+            self._asked.update(asked)
         for step in steps:
             self.audience.tell(step)
         self._send(pushes)
         if pushes:
             last = pushes[-1].mutations[-1].mid
             self.loop.call_later(UNDECIDED, self._late, last)
-        if self._socket is not None and self.replica.link is Link.LIVE:
-            asked = [n for n in self._barriers if n not in self._asked]
-            self._asked.update(asked)
-            self._send([m.Barrier(n) for n in asked])
+        self._send([m.Barrier(n) for n in asked])
 
     def _late(self, mid: int) -> None:
         """By now our edits up to ``mid`` are decided, or others are shown them."""

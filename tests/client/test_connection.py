@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import threading
 import time
 
 import msgspec
@@ -33,6 +34,36 @@ def welcome(**changes):
 
 def said(frame, /, **fields):
     return json.dumps({"type": frame, **fields})
+
+
+def test_a_wait_is_for_every_edit_before_it_also_for_one_made_while_earlier_ones_are_sent(enter, monkeypatch):
+    """``room.sync``: another thread edits and then waits, just when what had gathered before is on its way."""
+    room = enter(name="ann")
+    table = room.table("t", n=int)
+    room.sync(8)
+    line, sent, waits = room.connection, [], []
+    send = line._send
+
+    def edit_and_wait():
+        table.insert(id="second", n=2)
+        waits.append(line.barrier())
+
+    def sends(frames):
+        frames = [*frames]
+        if not waits and any(isinstance(frame, m.Push) for frame in frames):
+            other = threading.Thread(target=edit_and_wait)
+            other.start()
+            other.join()
+        sent.extend(frames)
+        send(frames)
+
+    monkeypatch.setattr(line, "_send", sends)
+    table.insert(id="first", n=1).result(8)
+    waits[0].result(8)
+
+    said = [["push", *(each.args["id"] for each in frame.mutations)] if isinstance(frame, m.Push) else "wait"
+            for frame in sent if isinstance(frame, m.Push | m.Barrier)]  # fmt: skip
+    assert said == [["push", "first"], ["push", "second"], "wait"]
 
 
 def test_edits_over_a_line_that_is_cut_again_and_again_are_each_made_once(line, enter, impatient, wait_until):
