@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .store import Store
     from .view import Pending
 
-KNOWN = frozenset({"insert", "update"})  # of what these edits do the places follow
+ORDERLY = frozenset({"insert", "update"})  # with nothing but these pending, inserted rows stand one by one
 
 
 class Places:

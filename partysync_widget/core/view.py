@@ -27,7 +27,7 @@ from .codec import check_value
 from .columns import wire
 from .errors import FrameTooLarge, MutationRejected, PartySyncError, ProtocolError
 from .party import ACT, Party
-from .places import KNOWN, Places
+from .places import ORDERLY, Places
 from .store import Store
 from .stored_table import StoredTable
 from .straight import TAKES
@@ -367,12 +367,12 @@ class View:
         with self._moving():
             specs = self._specs()
             was_pending, edits = self._pending_now(), self._plain_edits()
-            ids = self._moving_with(deltas, was_pending, edits)
+            orderly = bool(edits) and edits <= ORDERLY
+            ids = self._moving_with(deltas, was_pending, plain=bool(edits), orderly=orderly)
             few = sum(map(len, ids.values())) <= COMPARED_ROWS
             before = self._rows_of(ids) if few else {}
             self._to_base()
-            placed = bool(edits) and edits <= KNOWN
-            places = Places(self.store, self.pending if placed else [])
+            places = Places(self.store, self.pending if orderly else [])
             try:
                 self._commit(deltas)
             except ProtocolError:
@@ -382,7 +382,8 @@ class View:
             alike = all(each.shown for each in self.pending)
             self._decide([(delta.acks, delta.results) for delta in deltas], step)
             self._replay()
-            alike = alike and placed and not step.settled and all(each.shown and each.repeated for each in self.pending)
+            alike = alike and orderly and not step.settled
+            alike = alike and all(each.shown and each.repeated for each in self.pending)
             is_pending = was_pending if alike else self._pending_now()  # the same rows are made and changed
             after = self._rows_of(ids) if few else {}
         step.based += deltas
@@ -406,23 +407,25 @@ class View:
         plain = not self.store.party.schema and names <= TAKES.keys() and all(each.statements for each in self.pending)
         return names if plain else set()
 
-    def _moving_with(self, deltas: list[m.Delta], pending: dict[str, set[str]], edits: set[str]) -> dict[str, set[str]]:
+    def _moving_with(
+        self, deltas: list[m.Delta], pending: dict[str, set[str]], *, plain: bool, orderly: bool
+    ) -> dict[str, set[str]]:
         """Ids of the rows that these deltas may change in the view, of those there are: by table.
 
-        They are the rows in the deltas and those that pending edits touch. Plain ``edits`` leave a row as it was when
-        neither the deltas touch it nor those that they decide; but for its place (``Places``), if they insert it.
+        They are the rows in the deltas and those that pending edits touch. ``plain`` ones leave a row as it was when
+        neither the deltas touch it nor the edits that they decide; but for its place, if they insert it, which
+        ``Places`` tells of ``orderly`` ones.
         """
         ids: dict[str, set[str]] = {}
         for change in (change for delta in deltas for change in delta.tables):
             ids.setdefault(change.table, set()).update(change.gone, (row[1] for row in change.put))
         acked = max((delta.acks.get(self.client, 0) for delta in deltas), default=0)
-        if not edits:
+        if not plain:
             for name, found in pending.items():
                 ids.setdefault(name, set()).update(found)
             return ids
-        unplaced = not edits <= KNOWN
         for each in self.pending:
-            if each.mutation.mid <= acked or (unplaced and each.mutation.name == "insert"):
+            if each.mutation.mid <= acked or (not orderly and each.mutation.name == "insert"):
                 for one in each.statements:
                     ids.setdefault(one.entry.spec.name, set()).add(one.id)
         return ids

@@ -521,7 +521,7 @@ class Ledger:
         try:
             work()
             self.commit()
-        except BaseException:
+        except BaseException:  # an interrupt too: undone, and raised again
             if self.store.in_transaction:
                 self.store.rollback()
             raise

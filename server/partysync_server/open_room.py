@@ -273,7 +273,7 @@ class OpenRoom:
             await self.between(work)
         except StorageFailed as error:
             session.end(m.Error("storage", str(error), "backoff"))
-        except Exception:
+        except Exception:  # what is wrong with one session's answer ends that session
             log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
             session.end(m.Error("storage", MISTAKE, "backoff"))
         self.wake()
@@ -315,9 +315,8 @@ class OpenRoom:
                 await self._run_errand(*self._errands.popleft())
                 self._pump_all()
             if not self.room.waiting and self.room.ledger.needs_checkpoint(waited_for=False):
-                await self._or_break(
-                    self._fold, "the folding of its log"
-                )  # between two edits; the next may come meanwhile, most do not
+                # Between two edits; the next may come meanwhile, most do not.
+                await self._or_break(self._fold, "the folding of its log")
                 self._pump_all()
             elif self._left and not self.broken:
                 self._left = False
