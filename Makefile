@@ -47,15 +47,15 @@ REST := --ignore=tests/core --ignore=tests/e2e $(CLOCKLESS:%=--ignore=%)
 TOGETHER := -m "not soak and not alone" -n
 
 # Two at a time, or three where most of them wait for something; and then, one by one, what holds times to a bound. The
-# browser tests run apart: Playwright leaves an event loop running in the thread that the others use.
+# browser tests run apart, for Playwright leaves an event loop running in the thread that the others use, and one by one
+# (docs/decisions/tests.md).
 test: setup ## every test: core (100 % of its branches), the browser side, all the rest
 	@failed=0; \
 	$(MAKE) --no-print-directory core-coverage || failed=1; \
 	$(BIN)/python hatch_build.py test || failed=1; \
-	$(BIN)/python -m pytest tests/e2e $(TOGETHER) 2 --dist loadfile $(TEST_ARGS) || failed=1; \
+	$(BIN)/python -m pytest tests/e2e -m "not soak" $(TEST_ARGS) || failed=1; \
 	$(BIN)/python -m pytest $(CLOCKLESS) $(TOGETHER) 2 --dist loadgroup $(TEST_ARGS) || failed=1; \
 	$(BIN)/python -m pytest tests $(REST) $(TOGETHER) 3 --dist loadfile $(TEST_ARGS) || failed=1; \
-	$(BIN)/python -m pytest tests/e2e -m "alone and not soak" $(TEST_ARGS) || failed=1; \
 	$(BIN)/python -m pytest tests $(REST) -m "alone and not soak" $(TEST_ARGS) || failed=1; \
 	test -n "$(CHROMIUM)" || echo "The browser tests (tests/e2e) were SKIPPED: no Chromium here (apt install chromium)."; \
 	exit $$failed
