@@ -22,12 +22,12 @@ from .codec import check_value
 from .effort import Effort, Stopped
 from .errors import MutationRejected, ProtocolError, SchemaMismatch, StorageFailed
 from .guard import Guard
-from .messages import Column, TableChange, TableSpec
+from .messages import Column, Mutation, TableChange, TableSpec
 from .party import ACT, Mutator, Party
 from .refusals import STORAGE_ERRORS, explain
 from .sight import EVERYTHING, Sight
 from .stored_table import StoredTable
-from .straight import statement
+from .straight import Series, series, statement
 from .transaction import Statement, Transaction, unknown_row
 
 SET_VERSION = "UPDATE _partysync_meta SET value = ? WHERE key = 'version'"
@@ -417,15 +417,28 @@ class Store:
 
     def straight(self, name: str, args: dict[str, Any], *, role: str, sight: Sight) -> Statement | None:
         """The one statement that a mutation comes to, for a caller with a savepoint around it; None if it is more."""
-        if not self.plain or role not in ("editor", "owner") or not sight.whole or name not in self.party.built_in:
-            return None
-        return statement(self.tables, name, args)
+        return statement(self.tables, name, args) if self._is_straight(name, role, sight) else None
+
+    def series(self, mutations: Sequence[Mutation], *, role: str, sight: Sight) -> Series | None:
+        """The same of the first of ``mutations`` and of those after it that are like it."""
+        return series(self.tables, mutations) if self._is_straight(mutations[0].name, role, sight) else None
+
+    def _is_straight(self, name: str, role: str, sight: Sight) -> bool:
+        return self.plain and role in ("editor", "owner") and sight.whole and name in self.party.built_in
 
     def write(self, statement: Statement) -> None:
         """Run it. Raises MutationRejected if it needs a row that is not there, or apsw.Error."""
         self._writer.execute(statement.sql, statement.values)
         if statement.must and not self.connection.changes():
             raise unknown_row(statement.entry.spec.name, statement.id)
+
+    def write_series(self, series: Series, version: int) -> None:
+        """Run it, each as a version of its own, the first of which is given. As ``write``."""
+        before, count = self.connection.total_changes(), len(series.values)
+        bindings = [(number, *values) for number, values in enumerate(series.values, version)]
+        self._writer.executemany(f"{SET_VERSION};{series.sql}", bindings)
+        if series.must and self.connection.total_changes() - before != 3 * count:  # a version, a row and its stamp each
+            raise MutationRejected("unknown-row", "A row is not there.")
 
     def write_again(self, statements: Iterable[Statement]) -> None:
         """What was written before, in as few steps as can be. As ``write``."""

@@ -19,7 +19,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ from partysync_widget.core.party import Party
 from partysync_widget.core.refusals import STORAGE_ERRORS
 from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
+from partysync_widget.core.straight import Series
 from partysync_widget.core.transaction import Transaction
 
 from .authors import Authors
@@ -329,6 +330,47 @@ class Ledger:
         self._last[client] = mutation.mid
         self._turn[client] = owner
         return Verdict.DECIDED
+
+    def decide_series(
+        self, client: str, owner: str, mutations: Sequence[m.Mutation], *, role: str, sight: Sight
+    ) -> int:
+        """Decide the first so many of a client's mutations, all accepted, in a few steps; how many.
+
+        0: the first of them takes ``decide``, which knows everything that may be wrong with it.
+        """
+        first = self.last_mid(client) + 1
+        if self._wary or mutations[0].mid != first:
+            return 0
+        found = self.store.series(mutations, role=role, sight=sight)
+        if found is None or (count := len(found.values)) == 1:
+            return 0
+        if any(each.mid != mid for mid, each in zip(range(first, first + count), mutations, strict=False)):
+            return 0
+        try:
+            self._end_run()
+            self.store.savepoint("series")
+            refused = self._refused(found)
+            if refused:  # nobody knows which of them
+                self.store.undo("series")
+                self._wary = RUN
+            self.store.release("series")
+        except DISK_ERRORS as error:
+            raise storage_failed(f"{mutations[0].name} ran", error) from error
+        if refused:
+            return 0
+        self._authors.add(self.version + 1, client)
+        self.version += count
+        self._last[client] = first + count - 1
+        self._turn[client] = owner
+        return count
+
+    def _refused(self, found: Series) -> bool:
+        """Whether a rule stands against any of it."""
+        try:
+            self.store.write_series(found, self.version + 1)
+        except (MutationRejected, apsw.ConstraintError):
+            return True
+        return False
 
     def known(self, client: str, mid: int, action: Action | None) -> Verdict | None:
         """Why a mutation is not to be decided now; None if it is (R5)."""

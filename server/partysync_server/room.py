@@ -21,6 +21,7 @@ from partysync_widget.core.codec import Format, encode
 from partysync_widget.core.errors import MutationRejected, StorageFailed
 from partysync_widget.core.party import ACT, Party
 from partysync_widget.core.sight import Sight
+from partysync_widget.core.straight import TAKES
 
 from .ephemera import Ephemera
 from .lanes import Lanes
@@ -32,6 +33,7 @@ from .session import Session
 from .snapshot import Reading, Snapshot
 from .undecided import channel_of, undecided
 
+SERIES = 64  # mutations at most that are decided as one
 TURN_MUTATIONS = 512  # at most, so that nobody waits long for a commit
 QUEUED_MUTATIONS = 50_000  # waiting for a turn; whoever brings more is told to come back
 QUEUED_BYTES = 32 << 20  # of their frames, after which nobody's next frame is read until some are decided
@@ -225,6 +227,10 @@ class Room:
         self.running = True
         self._decide_own()
         while self._queue and not self.beginning and len(self._turn) < TURN_MUTATIONS:
+            if self._decide_series():
+                if time_is_up():
+                    break
+                continue
             queued = self._queue.popleft()
             self._turn.append(queued)
             self._bytes_taken += queued.size
@@ -246,6 +252,35 @@ class Room:
         if self.ledger.needs_compaction():
             self.ledger.compact()
         self.ledger.seal()
+
+    def _decide_series(self) -> bool:
+        """Decide what is next as one, if that is a burst of plain edits of one client; whether anything was."""
+        queue, first = self._queue, self._queue[0]
+        most = min(SERIES, len(queue), TURN_MUTATIONS - len(self._turn))
+        if (
+            most == 1
+            or self._stopped
+            or first.mutation.name not in TAKES
+            or (self.actor is not None and self.actor.slow)
+        ):
+            return False
+        mutations = []
+        for n in range(most):  # by index: others may come meanwhile, at the other end
+            queued = queue[n]
+            if queued.session is not first.session or queued.client != first.client or queued.action is not None:
+                break
+            mutations.append(queued.mutation)
+        if len(mutations) < 2:
+            return False
+        session = first.session
+        decided = self.ledger.decide_series(
+            first.client, session.owner, mutations, role=session.role, sight=session.sight
+        )
+        for _ in range(decided):
+            queued = queue.popleft()
+            self._turn.append(queued)
+            self._bytes_taken += queued.size
+        return decided > 0
 
     def _waits(self, queued: Queued) -> bool:
         """Whether it comes behind an action that is waited for, or is one that is to be waited for (R5, R13)."""

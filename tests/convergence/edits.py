@@ -85,6 +85,19 @@ def edit(random: Random, party: type[Party], columns: dict[str, dict[str, str]],
     )
 
 
+def goes_on(random: Random, party: type[Party], name: str) -> bool:
+    """Whether one more like it follows, as in a burst that the room decides as one."""
+    return party is Main and name in ("insert", "update", "delete") and random.random() < 0.6
+
+
+def alike(random: Random, args: dict[str, Any], columns: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """What differs from these arguments in a row and its values alone."""
+    made = {**args, "id": random.choice(ROWS)}
+    if "values" in args:
+        made["values"] = {name: value(random, columns[args["table"]][name]) for name in args["values"]}
+    return made
+
+
 def _of_rows(random: Random) -> Edit:
     """Something built in, on the tables that the party has."""
     item, part = random.choice(ITEMS), random.choice(PARTS)

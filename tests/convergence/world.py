@@ -134,14 +134,19 @@ class World:
         kernel = self._kernel()
         tables = kernel.replica.view.tables
         columns = {name: {c.name: c.type for c in entry.spec.columns} for name, entry in tables.items()}
-        self.make(kernel, *edits.edit(self.dice, self.party, columns, kernel.label, self._next()))
+        name, args = edits.edit(self.dice, self.party, columns, kernel.label, self._next())
+        burst = [args]
+        while edits.goes_on(self.dice, self.party, name):
+            burst.append(edits.alike(self.dice, burst[-1], columns))
+        for number, each in enumerate(burst, 1):
+            self.make(kernel, name, each, last=number == len(burst))
 
-    def make(self, kernel: Kernel, name: str, args: dict[str, object]) -> None:
+    def make(self, kernel: Kernel, name: str, args: dict[str, object], *, last: bool = True) -> None:
         made = kernel.edit(self._next(), name, args, self.book)
         self.trace.append(f"{kernel.label} {'makes' if made else 'is refused'} {name} {args}")
         if made and self.weather.drafting and self.dice.random() < 0.3:
             kernel.commit_draft()
-        if self.dice.random() < 0.5:
+        if last and self.dice.random() < 0.5:
             kernel.push()
 
     def type(self) -> None:

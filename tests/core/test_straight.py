@@ -14,7 +14,7 @@ from partysync_widget.core.errors import MutationRejected
 from partysync_widget.core.party import Main, Party
 from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
-from partysync_widget.core.straight import statement
+from partysync_widget.core.straight import series, statement
 
 COLUMNS = [
     m.Column("text", "text", required=True),
@@ -119,6 +119,97 @@ def test_what_has_a_statement_does_by_it_what_its_mutator_does(two, seed):
     assert straight > 100
 
 
+def bursts(chance):
+    """Mutations as somebody makes them one after the other: mostly like the one before, on other rows."""
+    name, args, made = "", {}, []
+    for mid in range(1, chance.randint(2, 12)):
+        if not name or chance.random() < 0.3:
+            name, args = arguments(chance)
+            args = {**args, "table": "t"} if chance.random() < 0.9 else args
+        else:
+            args = {**args, "id": chance.choice([*IDS[:3], "d", "e", "f"])}
+            if chance.random() < 0.5 and isinstance(args.get("values"), dict):
+                args["values"] = {each: chance.choice(GOOD.get(each, [1])) for each in args["values"]}
+        made.append(m.Mutation(mid, name, args))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_series_does_what_its_mutators_do_one_after_the_other_or_nothing(two, seed):
+    """R1, R7: the same rows, each stamped with the version of its own mutation; refused if the mutator of one is."""
+    chance, (slow, quick), version, lengths = random.Random(f"series {seed}"), two, 1, []
+    for _ in range(60):
+        burst = bursts(chance)
+        found = series(quick.tables, burst)
+        assert (found is None) == (statement(quick.tables, burst[0].name, burst[0].args) is None)
+        length = len(found.values) if found is not None else 1
+        accepted = []
+        for number, mutation in enumerate(burst[:length], version):
+            slow.version = number
+            accepted.append(mutate(slow, mutation.name, mutation.args))
+        if found is None:
+            quick.version = version
+            assert mutate(quick, burst[0].name, burst[0].args) == accepted[0]
+        else:
+            lengths.append(length)
+            quick.savepoint("series")
+            try:
+                quick.write_series(found, version)
+                assert all(accepted), burst
+            except (MutationRejected, apsw.ConstraintError):
+                quick.undo("series")
+                assert not all(accepted), burst
+                for number, mutation in enumerate(burst[:length], version):
+                    quick.version = number
+                    mutate(quick, mutation.name, mutation.args)
+            quick.release("series")
+        assert everything(quick) == everything(slow), burst
+        version += length
+    assert max(lengths) > 4
+
+
+def test_a_series_is_as_long_as_its_mutations_are_alike(two):
+    """R7: whatever is not just like the first is for another step."""
+
+    def insert(**how):
+        return m.Mutation(1, "insert", {"table": "t", "id": "a", "values": {"text": "a", "kind": "low"}, **how})
+
+    others = [
+        m.Mutation(1, "update", insert().args),
+        insert(table="u"),
+        insert(more=1),
+        insert(id=""),
+        insert(id=7),
+        insert(id="NUL \0"),
+        insert(values={"text": "a"}),
+        insert(values={"kind": "low", "text": "high"}),
+        insert(values=["text", "kind"]),
+        insert(values={"text": None, "kind": "low"}),
+        insert(values={"text": "a", "kind": "other"}),
+        m.Mutation(1, "insert", {"table": "t", "values": {"text": "a", "kind": "low"}, "key": "a"}),
+    ]
+    for other in others:
+        found = series(
+            two[0].tables, [insert(), insert(id="b", values={"text": "b", "kind": None}), other, insert(id="c")]
+        )
+        assert [row[-1] for row in found.values] == ["a", "b"], other
+    assert series(two[0].tables, [insert(id=""), insert()]) is None
+
+
+def test_an_update_in_a_series_that_finds_no_row_refuses_all_of_it(two):
+    """R7."""
+    store = two[0]
+    store.run("insert", {"table": "t", "id": "a", "values": {"text": "a"}})
+
+    def burst(*ids):
+        mutations = [m.Mutation(1, "update", {"table": "t", "id": id, "values": {"n": 1}}) for id in ids]
+        return series(store.tables, mutations)
+
+    store.write_series(burst("a", "a", "a"), 5)
+    with pytest.raises(MutationRejected, match="not there"):
+        store.write_series(burst("a", "b", "a"), 8)
+
+
 @pytest.mark.parametrize(
     "how",
     [{"role": "viewer"}, {"role": ""}, {"sight": Sight(frozenset({"t"}))}, {"name": "upsert"}],
@@ -132,8 +223,12 @@ def test_what_may_be_refused_is_left_to_the_mutator(two, how):
     def straight(name, role, sight):
         return two[0].straight(name, args, role=role, sight=sight)
 
-    assert straight(**plain) is not None
-    assert straight(**{**plain, **how}) is None
+    def burst(name, role, sight):
+        return two[0].series([m.Mutation(1, name, args), m.Mutation(2, name, args)], role=role, sight=sight)
+
+    for way in (straight, burst):
+        assert way(**plain) is not None
+        assert way(**{**plain, **how}) is None
 
 
 RULES = {
