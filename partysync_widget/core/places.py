@@ -31,9 +31,12 @@ class Places:
         """The base has moved, and is again all that the store shows."""
         self._ends = self._ends_in(store)
 
-    def moved(self, pending: Sequence[Pending]) -> dict[str, set[str]]:
-        """Ids of the rows that stand elsewhere now, by table; ``pending`` is what is left of it, replayed."""
-        after = self._places(_inserted(pending)) if self._inserted else {}
+    def moved(self, pending: Sequence[Pending] | None) -> dict[str, set[str]]:
+        """Ids of the rows that stand elsewhere now, by table; ``pending`` is what is left of it, replayed.
+
+        None: it is all there and makes the same rows.
+        """
+        after = self._places(self._inserted if pending is None else _inserted(pending)) if self._inserted else {}
         return {
             name: {id for id, place in places.items() if self._before[name].get(id) != place}
             for name, places in after.items()

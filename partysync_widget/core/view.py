@@ -123,6 +123,7 @@ class View:
         self.clock: Callable[[], float] | None = None  # by which a guess may take too long; None: none does
         self._tickets = 0
         self._lasts: dict[tuple[int, int], dict[str, tuple[Pending, bool]]] = {}  # what ``_last_of`` has found
+        self._touched: dict[str, set[str]] | None = None  # what ``_pending_now`` has found, until something moves
         self._whole = True
 
     # --- looking and editing --------------------------------------------------------------------------------------
@@ -209,6 +210,7 @@ class View:
                 "unknown-mutator", f"The room has no mutator {name!r:.100}. It has: {', '.join(sorted(self.mutators))}."
             )
         with self._moving():
+            self._touched = None
             specs = self._specs()
             made = Pending(self._tickets + 1, m.Mutation(self.next_mid, name, args), size)
             if self._guessable(name, args, self._known()):
@@ -266,10 +268,13 @@ class View:
 
     def _replay(self) -> None:
         """All that is pending, over the base: together, and if one of them raises, each anew in its own savepoint."""
-        known, guessable = self._known(), []
+        known, guessable, tables = self._known(), [], self.store.tables
         for place, pending in enumerate(self.pending):
             pending.shown = False
-            if not pending.slow and self._guessable(pending.mutation.name, pending.mutation.args, known):
+            if pending.slow:
+                continue
+            guessed = pending.statements and pending.tables is tables  # as it was before, in these very tables
+            if guessed or self._guessable(pending.mutation.name, pending.mutation.args, known):
                 guessable.append((place, pending))
         if not guessable or self._replay_together(guessable):
             return
@@ -285,15 +290,18 @@ class View:
         self._stamp(guessable, by)
         store.savepoint("pending")
         try:
-            version = 0
+            alike: list[Statement] = []  # of those that are only repeated, one after the other
             for place, pending in guessable:
-                again = pending.statements if pending.tables is tables and pending.by == by else ()
                 if pending.repeated:
-                    if version != pending.stamp:
-                        store.version = version = pending.stamp
-                    store.write_again(again)
+                    if not alike:
+                        store.version = pending.stamp
+                    alike += pending.statements
                 else:
+                    store.write_again(alike)
+                    alike.clear()
+                    again = pending.statements if pending.tables is tables and pending.by == by else ()
                     self._run(pending, place, again, check=False)
+            store.write_again(alike)
             store.check_rows(self.cursor)
         # One of them is refused, or has written a row that no frame can carry.
         except (MutationRejected, apsw.ConstraintError, UnicodeDecodeError):
@@ -309,13 +317,15 @@ class View:
         To tell the store another version for each would cost as much as what they write. Where a trigger of the
         party's acts, which might not end, none is only repeated.
         """
-        tables, plain, stamp = self.store.tables, self.store.plain, 0
+        tables, plain, stamp, first = self.store.tables, self.store.plain, 0, self.cursor + 1
         self._lasts.clear()
         for place, pending in reversed(guessable):
-            pending.repeated = bool(plain and pending.statements and pending.tables is tables and pending.by == by)
-            own = self.cursor + 1 + place
-            stamp = (stamp or own) if pending.repeated else 0
-            pending.stamp = stamp or own
+            if plain and pending.statements and pending.tables is tables and pending.by == by:
+                pending.repeated, stamp = True, stamp or first + place
+                pending.stamp = stamp
+            else:
+                pending.repeated, stamp = False, 0
+                pending.stamp = first + place
 
     def _replayed(self, guessable: list[tuple[int, Pending]]) -> bool:
         """Replay each by itself; false if one has taken those before it along: it is passed over from then on."""
@@ -334,6 +344,7 @@ class View:
         return True
 
     def _to_base(self) -> None:
+        self._touched = None
         self.store.rest()
         if self.store.in_transaction:
             self.store.rollback()
@@ -384,11 +395,12 @@ class View:
             self._replay()
             alike = alike and orderly and not step.settled
             alike = alike and all(each.shown and each.repeated for each in self.pending)
-            is_pending = was_pending if alike else self._pending_now()  # the same rows are made and changed
+            self._touched = was_pending if alike else None  # the same rows are made and changed
+            is_pending = self._pending_now()
             after = self._rows_of(ids) if few else {}
         step.based += deltas
         step.reset = step.reset or self._specs() != specs
-        for name, moved in places.moved(self.pending).items():
+        for name, moved in places.moved(None if alike else self.pending).items():
             step.changed.setdefault(name, set()).update(moved)
         if few:
             self._tell(before, after, was_pending, is_pending, step)
@@ -434,6 +446,7 @@ class View:
         """Take a whole new base, and tell how the view differs from what it was (R4)."""
         with self._moving():
             before, was_pending = self._everything(), self._pending_now()
+            self._touched = None
             building.version = end.version
             building.release("building")
             self.store.close()
@@ -518,7 +531,9 @@ class View:
     # --- what changed ---------------------------------------------------------------------------------------------
 
     def _pending_now(self) -> dict[str, set[str]]:
-        return self.store.touched(self.cursor) if self.pending else {}
+        if self._touched is None:
+            self._touched = self.store.touched(self.cursor) if self.pending else {}
+        return self._touched
 
     def _specs(self) -> list[m.TableSpec]:
         return [entry.spec for entry in self.store.tables.values()]
