@@ -594,9 +594,16 @@ class OpenRoom:
             frame = self.room.only_delta(session)
         except Exception:  # noqa: BLE001  # ``_pump`` finds it as well, and ends the session
             return False
-        if frame is not None:
-            self._send(session, wire, [frame])
-        return frame is not None
+        if frame is None:
+            return False
+        try:
+            waiting, last = wire.send(frame), False
+        except Exception:  # whatever it is, this session is over, and only this one
+            log.exception("a session could not be written to")
+            waiting, last = None, True
+        if waiting is not None or last:
+            self._wait_for(session, wire, waiting, deque(), last=last)
+        return True
 
     def _pump(self, session: Session) -> None:
         """Send a session what it is owed, unless it is still taking the last (R12); only ephemera beside a turn."""
@@ -625,10 +632,15 @@ class OpenRoom:
             log.exception("a session could not be written to")
             waiting, last = None, True
         if waiting is not None or last:
-            self._writing.add(session)
-            self._later(self._write(session, wire, waiting, rest, last=last))
+            self._wait_for(session, wire, waiting, rest, last=last)
         elif session.reading is not None:  # there is more of it; others come first
             asyncio.get_running_loop().call_soon(self._pump, session)
+
+    def _wait_for(
+        self, session: Session, wire: Wire, waiting: Awaitable[None] | None, rest: deque[bytes], *, last: bool
+    ) -> None:
+        self._writing.add(session)
+        self._later(self._write(session, wire, waiting, rest, last=last))
 
     async def _write(
         self, session: Session, wire: Wire, waiting: Awaitable[None] | None, rest: deque[bytes], *, last: bool

@@ -7,7 +7,7 @@ A wire: a WebSocket as a room writes to it.
                             └─▶ Tornado's stream, the rest   waits
 
 A server's frames are not masked (RFC 6455, section 5.1), so the bytes of a delta are the same for all sessions; what a
-socket takes at once costs one system call, no copy and no task. In a trial apart from the server, the same 300 bytes
+socket takes at once costs one system call and no task. In a trial apart from the server, the same 300 bytes
 to 100 idle sockets took 16 microseconds each by ``write_message`` and 2.7 by ``socket.send``.
 """
 
@@ -26,6 +26,7 @@ from partysync_widget.core.codec import Format
 
 TEXT, BINARY = 0x1, 0x2
 FINAL = 0x80
+MOST_KEPT = 1 << 20  # bytes of a frame that is kept for the next who is sent it
 
 
 class Binary(bytes):
@@ -39,6 +40,23 @@ def header(opcode: int, length: int) -> bytes:
     if length < 1 << 16:
         return struct.pack("!BBH", FINAL | opcode, 126, length)
     return struct.pack("!BBQ", FINAL | opcode, 127, length)
+
+
+class Framing:
+    """Frames with their headers. The same one goes to many, one after the other, and is put together once."""
+
+    def __init__(self) -> None:
+        self._last: tuple[bytes, int, bytes] = (b"", 0, b"")
+
+    def framed(self, opcode: int, frame: bytes) -> bytes:
+        of, by, made = self._last
+        if of is not frame or by != opcode:
+            made = header(opcode, len(frame)) + frame
+            self._last = (frame, opcode, made) if len(made) <= MOST_KEPT else (b"", 0, b"")
+        return made
+
+
+FRAMING = Framing()
 
 
 class SocketWire:
@@ -56,19 +74,18 @@ class SocketWire:
         if connection is None or connection.is_closing():
             return None  # on_close says so too
         stream: IOStream = connection.stream
-        opcode = BINARY if type(frame) is Binary else self._opcode
-        pieces, taken = [header(opcode, len(frame)), frame], 0
+        framed, taken = FRAMING.framed(BINARY if type(frame) is Binary else self._opcode, frame), 0
         if type(stream) is IOStream and not stream.writing():
             try:
-                taken = stream.socket.sendmsg(pieces)
+                taken = stream.socket.send(framed)
             except BlockingIOError:
                 pass
             except OSError:
                 return None  # it is gone, and Tornado hears of it as well
-            if taken == len(pieces[0]) + len(frame):
+            if taken == len(framed):
                 return None
         try:
-            return _quiet(stream.write(memoryview(b"".join(pieces))[taken:]))
+            return _quiet(stream.write(memoryview(framed)[taken:]))
         except StreamClosedError:
             return None
 
