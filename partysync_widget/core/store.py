@@ -419,9 +419,9 @@ class Store:
         """The one statement that a mutation comes to, for a caller with a savepoint around it; None if it is more."""
         return statement(self.tables, name, args) if self._is_straight(name, role, sight) else None
 
-    def series(self, mutations: Sequence[Mutation], *, role: str, sight: Sight) -> Series | None:
-        """The same of the first of ``mutations`` and of those after it that are like it."""
-        return series(self.tables, mutations) if self._is_straight(mutations[0].name, role, sight) else None
+    def series(self, first: Mutation, others: Iterable[Mutation], *, role: str, sight: Sight) -> Series | None:
+        """The same of ``first`` and of those after it that are like it."""
+        return series(self.tables, first, others) if self._is_straight(first.name, role, sight) else None
 
     def _is_straight(self, name: str, role: str, sight: Sight) -> bool:
         return self.plain and role in ("editor", "owner") and sight.whole and name in self.party.built_in

@@ -11,7 +11,7 @@ once for it, and of each edit only what its own values are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .columns import coerce
@@ -60,12 +60,11 @@ def statement(tables: dict[str, StoredTable], name: str, args: dict[str, Any]) -
         return None
 
 
-def series(tables: dict[str, StoredTable], mutations: Sequence[Mutation]) -> Series | None:
-    """The first of ``mutations``, and those that follow it and differ from it in nothing but an id and values.
+def series(tables: dict[str, StoredTable], first: Mutation, others: Iterable[Mutation]) -> Series | None:
+    """``first``, and those of its client that follow it and differ from it in nothing but an id and values.
 
-    None if the first has no statement.
+    None if ``first`` has no statement. Of the others no more are asked for than one that differs.
     """
-    first = mutations[0]
     made = statement(tables, first.name, first.args)
     if made is None:
         return None
@@ -75,10 +74,12 @@ def series(tables: dict[str, StoredTable], mutations: Sequence[Mutation]) -> Ser
     filled = [name == "insert" and each in entry.required for each in names]
     rows = [made.values]
     try:
-        for mutation in mutations[1:]:
-            args = mutation.args
+        for mutation in others:
+            args, mid = mutation.args, first.mid + len(rows)
             id = args["id"]
-            if mutation.name != name or len(args) != size or args["table"] != table or type(id) is not str or not id:
+            if mutation.mid != mid or mutation.name != name or len(args) != size or args["table"] != table:
+                break
+            if type(id) is not str or not id:
                 break
             stored = [coerce(ID, id)]
             if columns:

@@ -19,7 +19,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -332,19 +332,16 @@ class Ledger:
         return Verdict.DECIDED
 
     def decide_series(
-        self, client: str, owner: str, mutations: Sequence[m.Mutation], *, role: str, sight: Sight
+        self, client: str, owner: str, first: m.Mutation, others: Iterable[m.Mutation], *, role: str, sight: Sight
     ) -> int:
-        """Decide the first so many of a client's mutations, all accepted, in a few steps; how many.
+        """Decide ``first`` and as many of the client's others as are like it, all accepted, in a few steps; how many.
 
-        0: the first of them takes ``decide``, which knows everything that may be wrong with it.
+        0: it takes ``decide``, which knows everything that may be wrong with it.
         """
-        first = self.last_mid(client) + 1
-        if self._wary or mutations[0].mid != first:
+        if self._wary or first.mid != self.last_mid(client) + 1:
             return 0
-        found = self.store.series(mutations, role=role, sight=sight)
+        found = self.store.series(first, others, role=role, sight=sight)
         if found is None or (count := len(found.values)) == 1:
-            return 0
-        if any(each.mid != mid for mid, each in zip(range(first, first + count), mutations, strict=False)):
             return 0
         try:
             self._end_run()
@@ -355,12 +352,12 @@ class Ledger:
                 self._wary = RUN
             self.store.release("series")
         except DISK_ERRORS as error:
-            raise storage_failed(f"{mutations[0].name} ran", error) from error
+            raise storage_failed(f"{first.name} ran", error) from error
         if refused:
             return 0
         self._authors.add(self.version + 1, client)
         self.version += count
-        self._last[client] = first + count - 1
+        self._last[client] = first.mid + count - 1
         self._turn[client] = owner
         return count
 

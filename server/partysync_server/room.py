@@ -12,7 +12,7 @@ last sent. Between ``turn`` and ``published`` nothing undecided gets out (R9).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -255,32 +255,26 @@ class Room:
 
     def _decide_series(self) -> bool:
         """Decide what is next as one, if that is a burst of plain edits of one client; whether anything was."""
-        queue, first = self._queue, self._queue[0]
-        most = min(SERIES, len(queue), TURN_MUTATIONS - len(self._turn))
-        if (
-            most == 1
-            or self._stopped
-            or first.mutation.name not in TAKES
-            or (self.actor is not None and self.actor.slow)
-        ):
-            return False
-        mutations = []
-        for n in range(most):  # by index: others may come meanwhile, at the other end
-            queued = queue[n]
-            if queued.session is not first.session or queued.client != first.client or queued.action is not None:
-                break
-            mutations.append(queued.mutation)
-        if len(mutations) < 2:
+        first, alone = self._queue[0], self._stopped or (self.actor is not None and self.actor.slow)
+        if alone or first.mutation.name not in TAKES or first.action is not None or len(self._queue) == 1:
             return False
         session = first.session
         decided = self.ledger.decide_series(
-            first.client, session.owner, mutations, role=session.role, sight=session.sight
+            first.client, session.owner, first.mutation, self._behind(first), role=session.role, sight=session.sight
         )
         for _ in range(decided):
-            queued = queue.popleft()
+            queued = self._queue.popleft()
             self._turn.append(queued)
             self._bytes_taken += queued.size
         return decided > 0
+
+    def _behind(self, first: Queued) -> Iterator[m.Mutation]:
+        """What its session has brought right after it, as far as it may be of the same series."""
+        for n in range(1, min(SERIES, len(self._queue), TURN_MUTATIONS - len(self._turn))):
+            queued = self._queue[n]  # by index: others may come meanwhile, at the other end
+            if queued.session is not first.session or queued.client != first.client or queued.action is not None:
+                return
+            yield queued.mutation
 
     def _waits(self, queued: Queued) -> bool:
         """Whether it comes behind an action that is waited for, or is one that is to be waited for (R5, R13)."""

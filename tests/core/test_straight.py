@@ -140,7 +140,7 @@ def test_a_series_does_what_its_mutators_do_one_after_the_other_or_nothing(two, 
     chance, (slow, quick), version, lengths = random.Random(f"series {seed}"), two, 1, []
     for _ in range(60):
         burst = bursts(chance)
-        found = series(quick.tables, burst)
+        found = series(quick.tables, burst[0], burst[1:])
         assert (found is None) == (statement(quick.tables, burst[0].name, burst[0].args) is None)
         length = len(found.values) if found is not None else 1
         accepted = []
@@ -171,11 +171,15 @@ def test_a_series_does_what_its_mutators_do_one_after_the_other_or_nothing(two, 
 def test_a_series_is_as_long_as_its_mutations_are_alike(two):
     """R7: whatever is not just like the first is for another step."""
 
+    args = {"table": "t", "id": "a", "values": {"text": "a", "kind": "low"}}
+
     def insert(**how):
-        return m.Mutation(1, "insert", {"table": "t", "id": "a", "values": {"text": "a", "kind": "low"}, **how})
+        return m.Mutation(how.pop("mid", 3), "insert", {**args, **how})
 
     others = [
-        m.Mutation(1, "update", insert().args),
+        m.Mutation(3, "update", args),
+        insert(mid=2),
+        insert(mid=4),
         insert(table="u"),
         insert(more=1),
         insert(id=""),
@@ -186,14 +190,14 @@ def test_a_series_is_as_long_as_its_mutations_are_alike(two):
         insert(values=["text", "kind"]),
         insert(values={"text": None, "kind": "low"}),
         insert(values={"text": "a", "kind": "other"}),
-        m.Mutation(1, "insert", {"table": "t", "values": {"text": "a", "kind": "low"}, "key": "a"}),
+        m.Mutation(3, "insert", {"table": "t", "values": args["values"], "key": "a"}),
     ]
     for other in others:
-        found = series(
-            two[0].tables, [insert(), insert(id="b", values={"text": "b", "kind": None}), other, insert(id="c")]
-        )
+        behind = iter([insert(mid=2, id="b", values={"text": "b", "kind": None}), other, insert(mid=4, id="c")])
+        found = series(two[0].tables, insert(mid=1), behind)
         assert [row[-1] for row in found.values] == ["a", "b"], other
-    assert series(two[0].tables, [insert(id=""), insert()]) is None
+        assert next(behind).args["id"] == "c"
+    assert series(two[0].tables, insert(id=""), [insert()]) is None
 
 
 def test_an_update_in_a_series_that_finds_no_row_refuses_all_of_it(two):
@@ -202,8 +206,9 @@ def test_an_update_in_a_series_that_finds_no_row_refuses_all_of_it(two):
     store.run("insert", {"table": "t", "id": "a", "values": {"text": "a"}})
 
     def burst(*ids):
-        mutations = [m.Mutation(1, "update", {"table": "t", "id": id, "values": {"n": 1}}) for id in ids]
-        return series(store.tables, mutations)
+        args = [{"table": "t", "id": id, "values": {"n": 1}} for id in ids]
+        first, *others = [m.Mutation(mid, "update", each) for mid, each in enumerate(args)]
+        return series(store.tables, first, others)
 
     store.write_series(burst("a", "a", "a"), 5)
     with pytest.raises(MutationRejected, match="not there"):
@@ -224,7 +229,7 @@ def test_what_may_be_refused_is_left_to_the_mutator(two, how):
         return two[0].straight(name, args, role=role, sight=sight)
 
     def burst(name, role, sight):
-        return two[0].series([m.Mutation(1, name, args), m.Mutation(2, name, args)], role=role, sight=sight)
+        return two[0].series(m.Mutation(1, name, args), [m.Mutation(2, name, args)], role=role, sight=sight)
 
     for way in (straight, burst):
         assert way(**plain) is not None
