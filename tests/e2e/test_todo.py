@@ -121,7 +121,8 @@ def test_an_entry_is_half_seen_until_the_room_has_decided_it(tab, owner, wait_un
         ("before", True), ("meanwhile", False)
     ])  # fmt: skip
     one.page.on("dialog", lambda dialog: dialog.accept())
-    one.page.get_by_role("button", name="Clear Local Data").click()
+    with one.page.expect_event("load"):  # the page begins anew, and has the list from the room
+        one.page.get_by_role("button", name="Clear Local Data").click()
     expect(one.page.locator(".todo-text")).to_have_text(["before", "meanwhile"], timeout=SOON)
 
 
