@@ -56,7 +56,7 @@ FLOORS = {
         "host",
         "asks sleeping",
         "room",
-        "connections ephemera",
+        "connections deltas ephemera",
         "session",
         "access alarms door lanes phrases snapshot undecided",
         "parts",

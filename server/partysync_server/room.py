@@ -23,11 +23,11 @@ from partysync_widget.core.party import ACT, Party
 from partysync_widget.core.sight import Sight
 from partysync_widget.core.straight import TAKES
 
+from .deltas import Deltas
 from .ephemera import Ephemera
 from .lanes import Lanes
 from .ledger import Ledger, TurnLost, Verdict, look_up
 from .pages import Action
-from .parts import PART_BYTES, in_parts
 from .piece import Piece
 from .session import Session
 from .snapshot import Reading, Snapshot
@@ -103,7 +103,7 @@ class Room:
         self._bytes_taken = 0  # counted on the side that decides
         self.shown = ledger.version  # up to which all may be told
         self.said: dict[Hashable, Any] = {}  # in other tongues, of that version, so that it is worked out once for all
-        self._deltas: dict[tuple[int, Format, str, str], list[bytes]] = {}
+        self._deltas = Deltas()
         self._snapshots: dict[tuple[Format, str], Snapshot] = {}
 
     # --- in -------------------------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ class Room:
                 self._stopped.pop((queued.client, queued.mutation.mid), None)
         self._release(self.lanes.passed(decided=[each.lane for each in self._turn if each.waited]))
         self._turn.clear()
-        self._deltas.clear()
+        self._deltas.forget()
         self.said.clear()
         self.shown = self.ledger.version
 
@@ -420,7 +420,7 @@ class Room:
         self._queue.extendleft(reversed(again))
         self._bytes_taken -= sum(queued.size for queued in again)
         self._turn.clear()
-        self._deltas.clear()
+        self._deltas.forget()
         self.said.clear()
         self._snapshots.clear()
         for client in self.by_client:
@@ -460,7 +460,7 @@ class Room:
             or session.pong
         ):
             return None
-        frames = self._delta(session.cursor, session)
+        frames = self._deltas.of(self.ledger, session.cursor, session)
         if len(frames) > 1:
             return None
         session.cursor = self.ledger.version
@@ -486,7 +486,7 @@ class Room:
             if done:
                 session.reading, session.cursor, session.live = None, self.ledger.version, True
         elif session.live and session.cursor < self.ledger.version:
-            out += self._delta(session.cursor, session)
+            out += self._deltas.of(self.ledger, session.cursor, session)
             session.cursor = self.ledger.version
         if session.live:
             out += self._answers(session)
@@ -554,7 +554,7 @@ class Room:
         if hello.settled:
             self._has_seen(session, hello.settled)
         if hello.epoch and hello.version >= self.ledger.horizon and hello.sight == session.sight.name:
-            out += self._delta(hello.version, session)
+            out += self._deltas.of(self.ledger, hello.version, session)
             session.cursor, session.live = self.ledger.version, True
         else:
             self._read(session, self.ledger.version)
@@ -618,29 +618,6 @@ class Room:
             return "The room does not remember this client."
         return ""
 
-    def _delta(self, base: int, session: Session) -> list[bytes]:
-        """The frames from version ``base`` to now: computed and encoded once for all who hold it (R12).
-
-        Who is not shown everything hears of no results but their own, for in them could be what is hidden (R13).
-        """
-        format, sight = session.format, session.sight
-        key = (base, format, sight.name, "" if sight.whole else session.client)
-        frames = self._deltas.get(key)
-        if frames is None:
-            delta = self.ledger.delta(base)
-            if not sight.whole:
-                delta.tables, delta.schema = sight.changes(delta.tables), sight.specs(delta.schema)
-                delta.results = [result for result in delta.results if result.client == session.client]
-            whole = encode(delta, format)
-            frames = [whole]
-            if len(whole) > PART_BYTES:
-                parts = in_parts(delta.tables, [], format)
-                begin = m.Begin(delta.epoch, delta.base, delta.schema)
-                end = m.End(delta.version, delta.acks, delta.results, len(parts))
-                frames = [encode(begin, format), *parts, encode(end, format)]
-            self._deltas[key] = frames
-        return frames
-
     def _read(self, session: Session, since: int) -> None:
         session.reading = Reading(self._snapshot(session.format, session.sight), session.client, since)
 
@@ -652,7 +629,7 @@ class Room:
 
     def rest(self) -> None:
         """Nobody is here: give back the memory that can be done without. Who comes back soon finds the snapshots."""
-        self._deltas.clear()
+        self._deltas.forget()
         self.ledger.rest()
 
     def forget_snapshots(self) -> None:
@@ -662,6 +639,6 @@ class Room:
     def forget(self) -> None:
         """Give back what is kept in mind of the file, which is closed. ``recover`` goes on with it opened again."""
         self.forget_snapshots()
-        self._deltas.clear()
+        self._deltas.forget()
         self.said.clear()
         self.ledger.forget()

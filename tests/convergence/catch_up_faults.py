@@ -5,8 +5,8 @@ Planted faults of catching up: as ``room_faults``, for deltas to those who were 
 import msgspec
 
 from partysync_server import snapshot
+from partysync_server.deltas import Deltas
 from partysync_server.ledger import Ledger
-from partysync_server.room import Room
 from partysync_server.snapshot import Reading, Snapshot
 from partysync_widget.core import messages as m
 from partysync_widget.core import schema
@@ -94,15 +94,15 @@ def a_subscription_begins_late(monkeypatch):
 
 def a_greeting_leaves_a_gap(monkeypatch):
     """R4: whoever comes back is told what is decided from now on."""
-    delta = Room._delta
+    of = Deltas.of
 
-    def gapped(room, base, session):
+    def gapped(deltas, ledger, base, session):
         if session.live:
-            return delta(room, base, session)
-        nothing = m.Delta(room.ledger.epoch, base, room.ledger.version)
+            return of(deltas, ledger, base, session)
+        nothing = m.Delta(ledger.epoch, base, ledger.version)
         return [encode(nothing, session.format)]
 
-    monkeypatch.setattr(Room, "_delta", gapped)
+    monkeypatch.setattr(Deltas, "of", gapped)
 
 
 CATCH_UP_FAULTS = [

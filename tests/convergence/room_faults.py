@@ -9,6 +9,7 @@ from collections import deque
 
 import msgspec
 
+from partysync_server.deltas import Deltas
 from partysync_server.ledger import Ledger
 from partysync_server.room import Queued, Room
 from partysync_server.witness import Witness
@@ -24,25 +25,25 @@ from tests.power.disk import File
 def an_ack_comes_before_its_rows(monkeypatch):
     """R2."""
 
-    def parted(room, base, session):
-        whole = room.ledger.delta(base)
+    def parted(_, ledger, base, session):
+        whole = ledger.delta(base)
         acks = m.Delta(whole.epoch, base, base, acks=whole.acks, results=whole.results)
         rows = m.Delta(whole.epoch, base, whole.version, whole.tables, whole.schema)
         return [encode(acks, session.format), encode(rows, session.format)]
 
-    monkeypatch.setattr(Room, "_delta", parted)
+    monkeypatch.setattr(Deltas, "of", parted)
 
 
 def an_ack_comes_after_its_rows(monkeypatch):
     """R2."""
 
-    def parted(room, base, session):
-        whole = room.ledger.delta(base)
+    def parted(_, ledger, base, session):
+        whole = ledger.delta(base)
         rows = m.Delta(whole.epoch, base, whole.version, whole.tables, whole.schema)
         acks = m.Delta(whole.epoch, whole.version, whole.version, acks=whole.acks, results=whole.results)
         return [encode(rows, session.format), encode(acks, session.format)]
 
-    monkeypatch.setattr(Room, "_delta", parted)
+    monkeypatch.setattr(Deltas, "of", parted)
 
 
 def an_ack_comes_on_receipt(monkeypatch):
@@ -66,13 +67,13 @@ def an_ack_comes_on_receipt(monkeypatch):
 def rows_of_one_version_come_in_two_deltas(monkeypatch):
     """R8: between the two, half of a mutation shows."""
 
-    def parted(room, base, session):
-        whole = room.ledger.delta(base)
+    def parted(_, ledger, base, session):
+        whole = ledger.delta(base)
         half = msgspec.structs.replace(whole, version=base, tables=whole.tables[:1], acks={}, results=[])
         rest = msgspec.structs.replace(whole, tables=whole.tables[1:], schema=[])
         return [encode(half, session.format), encode(rest, session.format)]
 
-    monkeypatch.setattr(Room, "_delta", parted)
+    monkeypatch.setattr(Deltas, "of", parted)
 
 
 def a_turn_is_told_before_it_is_durable(monkeypatch):

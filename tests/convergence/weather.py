@@ -5,7 +5,7 @@ The weather of a story: how many kernels, how good the lines and the disk, how o
 from random import Random
 from types import ModuleType
 
-from partysync_server import parts, snapshot
+from partysync_server import deltas, parts, snapshot
 from partysync_server import room as room_module
 from partysync_widget.core import messages as m
 from partysync_widget.core import view
@@ -33,7 +33,7 @@ class Weather:
             (snapshot, "STALE_VERSIONS"): chance.choice((3, 2000)),
             (view, "COMPARED_ROWS"): chance.choice((2, 2000, 2000)),
         }
-        for module in (room_module, snapshot):
+        for module in (deltas, snapshot):
             self.numbers[module, "PART_BYTES"] = self.numbers[parts, "PART_BYTES"]
         self.limits = m.Limits(frame=chance.choice((1 << 20, 2000)), mutations=chance.choice((2, 5, 256)))
         if self.limits.mutations > 5:  # one push must always find room

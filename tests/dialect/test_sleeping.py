@@ -268,7 +268,7 @@ def test_a_sleeping_room_holds_neither_its_store_nor_its_party(rooms):
         gc.collect()
         left = [each() for each in held if each() is not None]
         await rooms.close(m.Bye("The end."))
-        return left, place.room._deltas, place.room._snapshots
+        return left, place.room._deltas._frames, place.room._snapshots
 
     assert asyncio.run(story()) == ([], {}, {})
 

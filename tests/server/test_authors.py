@@ -142,7 +142,7 @@ def test_only_unknown_rows_and_a_rejection_since_are_not_signed(room, ada, bob):
 @pytest.mark.parametrize("several", [False, True])
 def test_a_delta_in_parts_is_signed_as_a_whole_one(room, ada, bob, monkeypatch, several):
     """R8, R11."""
-    for each in ("partysync_server.room", "partysync_server.parts"):
+    for each in ("partysync_server.deltas", "partysync_server.parts"):
         monkeypatch.setattr(f"{each}.PART_BYTES", 500)
     ada.push(load(1, 100))
     if several:
