@@ -14,6 +14,7 @@ import socket
 from collections.abc import Mapping
 
 READ = 1 << 18
+ROOM = memoryview(bytearray(READ))  # for what is received; all lines are of one thread
 CONNECT_SECONDS = 20.0
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -91,16 +92,16 @@ class Line:
     def receive(self) -> list[bytes]:
         """The messages that are there as a whole by now. Raises Cut at the end."""
         try:
-            data = self.socket.recv(READ)
+            count = self.socket.recv_into(ROOM)
         except BlockingIOError:
-            data = None
+            count = None
         except OSError as error:
             raise Cut(str(error)) from error
-        if data is not None:
-            if not data:
+        if count is not None:
+            if not count:
                 raise Cut("The server has closed the line.")
-            self.received += len(data)
-            self._in += data
+            self.received += count
+            self._in += ROOM[:count]
         return self._messages() if len(self._in) >= self._need else []
 
     def _messages(self) -> list[bytes]:
