@@ -34,7 +34,7 @@ from partysync_widget.core.refusals import STORAGE_ERRORS
 from partysync_widget.core.sight import EVERYTHING, Sight
 from partysync_widget.core.store import Store
 from partysync_widget.core.straight import Series
-from partysync_widget.core.transaction import Transaction
+from partysync_widget.core.transaction import Statement, Transaction
 
 from .authors import Authors
 from .files import FILES, Files, Look
@@ -381,14 +381,28 @@ class Ledger:
         return Verdict.GAP if mid > last + 1 else None
 
     # Mutations share a savepoint, a *run*, until one of them is refused: then the run is undone, and each of it is
-    # decided again in a savepoint of its own. Nobody has been told meanwhile, and most runs are not undone.
+    # decided again in a savepoint of its own. Nobody has been told meanwhile, and most runs are not undone. A plain
+    # edit is one statement, which SQLite takes back by itself: outside of a run it needs no savepoint at all.
 
     def _decide_in_run(self, asked: Asked) -> None:
+        straight = None
+        if asked.refusal is None:
+            straight = self.store.straight(asked.mutation.name, asked.mutation.args, role=asked.role, sight=asked.sight)
+        if straight is not None and asked.action is None and not self._run:
+            try:
+                self._write(asked.version, straight)
+            except (MutationRejected, apsw.ConstraintError):
+                self._decide_alone(asked)
+            return
         if not self._run:
             self.store.savepoint("run")
         self._run.append(asked)
         try:
-            self._execute_in_run(asked)
+            if straight is not None:
+                self._write(asked.version, straight)
+            else:
+                self._execute(asked, check=False)
+            self._note(asked)
         except MutationRejected as error:
             self._check_turn(asked, error)
             self._undo_run()
@@ -398,16 +412,9 @@ class Ledger:
             if len(self._run) == RUN:
                 self._end_run()
 
-    def _execute_in_run(self, asked: Asked) -> None:
-        mutation, straight = asked.mutation, None
-        if asked.refusal is None:
-            straight = self.store.straight(mutation.name, mutation.args, role=asked.role, sight=asked.sight)
-        if straight is None:
-            self._execute(asked, check=False)
-        else:
-            self.store.version = asked.version
-            self.store.write(straight)
-        self._note(asked)
+    def _write(self, version: int, straight: Statement) -> None:
+        self.store.version = version
+        self.store.write(straight)
 
     def _end_run(self) -> None:
         if not self._run:
