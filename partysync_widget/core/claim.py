@@ -15,6 +15,8 @@ import apsw
 
 from .errors import StorageFailed
 
+ASKS = os.name == "posix"  # whether a process can be asked for without harm
+
 
 class Claim:
     """Held from construction until ``release``; ``what`` it stands for, and ``who`` holds it, are for the next one.
@@ -42,14 +44,27 @@ class Claim:
         with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
             self._note.unlink(missing_ok=True)
             self._note.touch(mode=0o600, exist_ok=False)
-            self._note.write_text(who)
+            self._note.write_text(f"{who}\n{os.getpid()}\n")
 
     def _holder(self) -> str:
         try:
-            return self._note.read_text()
+            who, _, pid = self._note.read_text().partition("\n")
         except OSError:  # it has the lock, and has not said yet who it is
-            return "another process"
+            who = pid = ""
+        return who if who and not _has_ended(pid) else "another process"
 
     def release(self) -> None:
         self._note.unlink(missing_ok=True)
         self._connection.close()
+
+
+def _has_ended(pid: str) -> bool:
+    """Whether this is left from a holder before, who was killed: the lock is taken before that is said."""
+    try:
+        if ASKS:
+            os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, OverflowError, PermissionError):  # being written, or somebody else's
+        pass
+    return False
