@@ -61,7 +61,7 @@ FLOORS = {
         "access alarms door lanes phrases snapshot undecided",
         "parts",
         "ledger parties runtime",
-        "keeping",
+        "keeping room_file",
         "asking authors counts logs migrating neighbours pages piece principal",
         "reading records refusal wire witness workers",
         "files shape",

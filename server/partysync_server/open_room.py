@@ -33,9 +33,10 @@ from .bell import Bell
 from .connections import Connections
 from .counts import Counts
 from .host import Host
-from .ledger import Ledger, Moved, TurnLost
+from .ledger import Ledger, TurnLost
 from .neighbours import Address
 from .room import Queued, Room
+from .room_file import Moved
 from .session import Session
 from .sleeping import Slumber, is_large, rests
 from .workers import on_worker

@@ -26,9 +26,10 @@ from partysync_widget.core.errors import PartySyncError, SchemaMismatch, Storage
 
 from .gate import Gate
 from .keeping import BadBackup, Copy, Label, alarm_of, check, copy_closed, labels, put_in_place, remove, transfer, weigh
-from .ledger import Ledger, Moved
+from .ledger import Ledger
 from .open_room import OpenRoom
 from .refusal import Refused
+from .room_file import Moved
 from .rooms import Rooms, room_path
 from .witness import Damaged
 

@@ -16,8 +16,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from .files import FILES, Look
-from .ledger import GONE, Ledger, Moved
+from .ledger import Ledger
 from .room import Room
+from .room_file import GONE, Moved
 from .session import Session
 
 LARGE = 64 << 20  # bytes of a file that is never closed under people: all of it is read when it is opened again

@@ -50,7 +50,7 @@ class Person(faults.Person):
 def _acting(monkeypatch):
     monkeypatch.setattr(faults, "Tally", Acting)
     monkeypatch.setattr(faults, "Person", Person)
-    monkeypatch.setattr("partysync_server.ledger.CHECKPOINT_PAGES", 30)
+    monkeypatch.setattr("partysync_server.room_file.CHECKPOINT_PAGES", 30)
 
 
 def wrong(most):

@@ -11,7 +11,8 @@ from random import Random
 import apsw
 import pytest
 
-from partysync_server.ledger import CHECKPOINT_PAGES, LOG_BYTES, Ledger, Verdict, storage
+from partysync_server.ledger import Ledger, Verdict
+from partysync_server.room_file import CHECKPOINT_PAGES, LOG_BYTES, storage
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Main, Party

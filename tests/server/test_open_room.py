@@ -298,7 +298,7 @@ def test_a_fold_that_fails_is_a_failure_of_storage(rooms, monkeypatch):
         wire = SlowWire(0)
         session = await enter(place, wire, "author")
         first = place.room.ledger
-        monkeypatch.setattr("partysync_server.ledger.CHECKPOINT_PAGES", 2)
+        monkeypatch.setattr("partysync_server.room_file.CHECKPOINT_PAGES", 2)
         place.receive(session, large(first.epoch))
         await asyncio.wait_for(until(lambda: place.room.ledger is not first), 8)
         place.receive(session, m.Push(first.epoch, [m.Mutation(3, "delete", {"table": "t", "id": "0"})]))
