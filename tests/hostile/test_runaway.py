@@ -134,7 +134,8 @@ def test_python_without_end_is_named_in_the_log_and_keeps_only_its_own_room(hous
 # --- in a kernel ----------------------------------------------------------------------------------------------------
 
 INTERRUPTED = """
-import os, signal, threading, time
+import faulthandler, os, signal, threading, time
+faulthandler.dump_traceback_later(50, exit=True)  # if it hangs it says where
 import partysync_widget as ps
 from tests.hostile.runaway import ENDLESS, WITHOUT_END, Runaway
 
