@@ -136,6 +136,7 @@ def test_python_without_end_is_named_in_the_log_and_keeps_only_its_own_room(hous
 INTERRUPTED = """
 import faulthandler, os, signal, threading, time
 faulthandler.dump_traceback_later(50, exit=True)  # if it hangs it says where
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has them ignore it
 import partysync_widget as ps
 from tests.hostile.runaway import ENDLESS, WITHOUT_END, Runaway
 
