@@ -120,9 +120,10 @@ class Store:
                 self.once(ddl.create_table_sql(spec))
                 self._register(spec)
             elif entry.spec != spec:
-                for column in spec.columns:
-                    if column not in entry.spec.columns:
-                        self.once(f"ALTER TABLE {ddl.quote(spec.name)} ADD COLUMN {ddl.column_sql(column)}")
+                for column in [each for each in spec.columns if each not in entry.spec.columns]:
+                    if column.required and column.default is None:  # the room's had no rows then: ours are gone since
+                        self.execute(f"DELETE FROM {ddl.quote(spec.name)}")
+                    self.once(f"ALTER TABLE {ddl.quote(spec.name)} ADD COLUMN {ddl.column_sql(column)}")
                 self._save(spec)
 
     def build(self, script: str) -> None:

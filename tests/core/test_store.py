@@ -633,6 +633,17 @@ def test_tables_of_a_frame_are_made_and_grow():
     assert store.table("todos").names == ["text", "done", "n"]
 
 
+def test_a_column_that_must_have_a_value_comes_to_rows_that_are_gone_by_then(store):
+    """R3, R4: the room's table was empty when it was added, and one delta tells all that has happened since."""
+    store.apply([TableChange("todos", ["text"], [[1, "1", "a"], [2, "2", "b"]])], [TODOS])
+    wider = TableSpec("todos", (*TODOS.columns, Column("n", "integer", required=True)))
+    again = [3, "2", "b", None, 7]
+    store.apply([TableChange("todos", [column.name for column in wider.columns], [again], ["1"])], [wider])
+
+    assert store.rows("todos") == [tuple(again)]
+    assert store.table("todos").spec == wider
+
+
 def test_a_table_of_a_frame_that_cannot_be_made_is_an_error_of_the_protocol(store):
     with pytest.raises(ProtocolError):
         store.apply([], [TableSpec("todos", (Column("done", "text"),))])
