@@ -7,7 +7,7 @@ from partysync_server.authors import Authors
 from partysync_server.ledger import SIGNED_ROWS, Ledger
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
-from tests.server.test_room import Client, create, turn
+from tests.server.callers import Client, create, turn
 from tests.stage import Todos
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from partysync_server.ledger import Ledger
 from partysync_widget.core import messages as m
-from tests.server.test_room import Client, create, turn
+from tests.server.callers import Client, create, turn
 from tests.stage import Todos
 
 
