@@ -64,7 +64,7 @@ FLOORS = {
         "keeping room_file",
         "asking authors counts logs migrating neighbours pages piece principal",
         "reading records refusal wire witness workers",
-        "files shape",
+        "files folder_claim shape",
         "__init__",
     ],
     BENCH: [

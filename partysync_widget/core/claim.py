@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
 
 from .errors import StorageFailed
 
-ASKS = os.name == "posix"  # whether a process can be asked for without harm
-
 
 class Claim:
     """Held from construction until ``release``; ``what`` it stands for, and ``who`` holds it, are for the next one.
 
-    Raises StorageFailed, with the holder, when another process has it.
+    ``ended`` says of a holder whether it has ended. Raises StorageFailed, with the holder, when another process has it.
     """
 
-    def __init__(self, path: Path, who: str, *, what: str) -> None:
+    def __init__(self, path: Path, who: str, *, what: str, ended: Callable[[str], bool] = lambda _who: False) -> None:
         self._note = path.with_suffix(".owner")
+        self._ended = ended
         try:
             self._connection = apsw.Connection(os.fspath(path))
         except apsw.CantOpenError:
@@ -44,27 +44,16 @@ class Claim:
         with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
             self._note.unlink(missing_ok=True)
             self._note.touch(mode=0o600, exist_ok=False)
-            self._note.write_text(f"{who}\n{os.getpid()}\n")
+            self._note.write_text(who)
 
     def _holder(self) -> str:
         try:
-            who, _, pid = self._note.read_text().partition("\n")
-        except OSError:  # it has the lock, and has not said yet who it is
-            who = pid = ""
-        return who if who and not _has_ended(pid) else "another process"
+            who = self._note.read_text()
+        except OSError:
+            who = ""
+        # It has the lock, and may not have said yet who it is; what is said may be of one before, that was killed.
+        return who if who and not self._ended(who) else "another process"
 
     def release(self) -> None:
         self._note.unlink(missing_ok=True)
         self._connection.close()
-
-
-def _has_ended(pid: str) -> bool:
-    """Whether this is left from a holder before, who was killed: the lock is taken before that is said."""
-    try:
-        if ASKS:
-            os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except (ValueError, OverflowError, PermissionError):  # being written, or somebody else's
-        pass
-    return False

@@ -27,13 +27,13 @@ from traitlets.config import Application
 
 from partysync_widget import __version__
 from partysync_widget.core import messages as m
-from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
 from .alarms import Alarms
 from .asking import answers, ask, read_token
 from .files import sync
+from .folder_claim import claim
 from .keeping import told, transferring
 from .operating import listed, perform
 from .parties import Parties
@@ -41,6 +41,7 @@ from .rooms import Rooms, room_path
 from .runtime import owners
 
 COLUMNS = ("PARTY/ROOM", "VERSION", "BYTES", "LAST CHANGED")
+TOOL = "`partysync rooms`"
 
 
 class RoomsCommand(Application):
@@ -91,7 +92,7 @@ class RoomsCommand(Application):
         if self.url:
             return self.url.rstrip("/"), read_token(self.token_file) if self.token_file else self.token
         try:
-            _claim(folder).release()
+            claim(folder, TOOL).release()
         except StorageFailed as taken:
             for each in owners(folder):
                 if answers(each["url"], each["token"]):
@@ -101,7 +102,7 @@ class RoomsCommand(Application):
 
     def alone(self, folder: Path, work: Any) -> Any:
         """Do it here, with the folder claimed as a server does."""
-        claim = _claim(folder)
+        held = claim(folder, TOOL)
         try:
             with (
                 closing(Access(folder / "access.sqlite")) as access,
@@ -112,7 +113,7 @@ class RoomsCommand(Application):
                 made: Coroutine[Any, Any, Any] = work(rooms)
                 return asyncio.run(made)
         finally:
-            claim.release()
+            held.release()
 
 
 class ListApp(RoomsCommand):
@@ -256,11 +257,6 @@ def _split(address: str) -> tuple[str, str]:
 def _line(found: dict[str, Any]) -> tuple[str, str, str, str]:
     changed = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["changed"]))
     return f"{found['party']}/{found['room']}", str(found["version"]), str(found["size"]), changed
-
-
-def _claim(folder: Path) -> Claim:
-    who = f"`partysync rooms` with process id {os.getpid()}"
-    return Claim(folder / "server.lock", who, what=f"The data folder {folder}")
 
 
 def _fetch(source: Path, to: Path) -> None:

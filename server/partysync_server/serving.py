@@ -20,13 +20,13 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from partysync_widget.core import messages as m
-from partysync_widget.core.claim import Claim
 from partysync_widget.core.errors import PartySyncError, StorageFailed
 
 from .access import Access
 from .alarms import Alarms
 from .app import make_app
 from .door import Door
+from .folder_claim import claim
 from .gate import House, Introducer, nobody
 from .keeping import told
 from .neighbours import Address
@@ -138,11 +138,7 @@ class Serving:
         bound_memory()
         at = at or Listening()
         self.token = token or secrets.token_urlsafe(32)
-        self._claim = Claim(
-            folder / "server.lock",
-            f"the partysync server with process id {os.getpid()}",
-            what=f"The data folder {folder}",
-        )
+        self._claim = claim(folder, "the partysync server")
         try:
             access = Access(folder / "access.sqlite")
             alarms = Alarms(folder / "alarms.sqlite", told(folder / "rooms"))

@@ -1,6 +1,5 @@
 """Claims: one holder at a time, until its process ends, however it ends."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -52,7 +51,7 @@ def test_a_claim_that_is_released_can_be_held_by_another(tmp_path):
     claim(tmp_path).release()
 
     again = claim(tmp_path, "another")
-    assert (tmp_path / "server.owner").read_text() == f"another\n{os.getpid()}\n"
+    assert (tmp_path / "server.owner").read_text() == "another"
     again.release()
 
 
@@ -81,45 +80,14 @@ def test_a_holder_that_has_not_said_who_it_is_is_another_process(tmp_path):
     first.release()
 
 
-@pytest.fixture
-def ended():
-    """The id of a process that is no more."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait(20)
-    return process.pid
-
-
-def test_a_holder_that_has_not_said_who_it_is_is_not_the_one_before_who_was_killed(tmp_path, ended):
+def test_a_holder_that_has_not_said_who_it_is_is_not_the_one_before_who_was_killed(tmp_path):
     first = claim(tmp_path)
-    (tmp_path / "server.owner").write_text(f"the one before\n{ended}\n")
+    (tmp_path / "server.owner").write_text("the one before")
 
     with pytest.raises(StorageFailed, match="in use by another process"):
-        claim(tmp_path)
-
-    first.release()
-
-
-def test_where_no_process_can_be_asked_for_what_it_has_said_counts(tmp_path, ended, monkeypatch):
-    first = claim(tmp_path)
-    (tmp_path / "server.owner").write_text(f"the one before\n{ended}\n")
-    monkeypatch.setattr("partysync_widget.core.claim.ASKS", False)
-
+        Claim(tmp_path / "server.lock", "this test", what="The data folder", ended=lambda who: who == "the one before")
     with pytest.raises(StorageFailed, match="in use by the one before"):
-        claim(tmp_path)
-
-    first.release()
-
-
-@pytest.mark.parametrize(
-    ("written", "said"), [("", "another process"), ("a server", "a server"), ("a server\n1", "a server")]
-)
-def test_a_holder_is_named_by_what_is_written_of_it(tmp_path, written, said):
-    """All of it, or a part that is written so far; it may be a process that is somebody else's."""
-    first = claim(tmp_path)
-    (tmp_path / "server.owner").write_text(written)
-
-    with pytest.raises(StorageFailed, match=f"in use by {said}"):
-        claim(tmp_path)
+        Claim(tmp_path / "server.lock", "this test", what="The data folder", ended=lambda who: who == "another")
 
     first.release()
 
