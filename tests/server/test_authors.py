@@ -12,11 +12,6 @@ from tests.stage import Todos
 
 
 @pytest.fixture
-def room(make_stage):
-    return make_stage(party=Todos).room
-
-
-@pytest.fixture
 def ada(room):
     return Client(room, "ada")
 

@@ -18,16 +18,6 @@ OVER = m.Draft("c1")
 
 
 @pytest.fixture
-def room(make_stage):
-    return make_stage(party=Todos).room
-
-
-@pytest.fixture
-def join(room):
-    return lambda name, /, **how: Client(room, name, **how)
-
-
-@pytest.fixture
 def ada(join):
     return join("ada")
 

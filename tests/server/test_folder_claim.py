@@ -46,3 +46,13 @@ def test_nobody_is_named_who_has_ended(tmp_path, ended):
 def test_whoever_cannot_be_asked_for_has_not_ended(who):
     """Half of a word, what is no process id, and a process that may be somebody else's."""
     assert not has_ended(who)
+
+
+def test_whoever_is_somebody_elses_has_not_ended(monkeypatch):
+    """A test that runs as root may ask for anybody."""
+
+    def forbidden(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert not has_ended(f"the partysync server with process id {os.getpid()}")

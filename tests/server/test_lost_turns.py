@@ -9,6 +9,13 @@ from partysync_widget.core.errors import StorageFailed
 from tests.stage import Todos
 
 
+def reopen(stage):
+    """The file is opened again, and the room asks it what has happened."""
+    stage.ledger.close()
+    stage.ledger = Ledger(stage.path, Todos, stage.ledger.epoch)
+    stage.room.recover(stage.ledger)
+
+
 @pytest.mark.parametrize("committed", [True, False])
 def test_after_a_commit_of_unknown_outcome_every_mutation_has_its_effect_once(make_stage, committed):
     """R5, R9. The commit raised; the file says whether it happened."""
@@ -18,15 +25,12 @@ def test_after_a_commit_of_unknown_outcome_every_mutation_has_its_effect_once(ma
     for kernel in (ada, bob):
         kernel.push()
         kernel.carry_up()
-    room, ledger = stage.room, stage.ledger
 
-    room.turn()
+    stage.room.turn()
     if committed:
-        room.commit()
-    ledger.close()
-    stage.ledger = Ledger(stage.path, Todos, ledger.epoch)
-    room.recover(stage.ledger)
-    assert room.waiting
+        stage.room.commit()
+    reopen(stage)
+    assert stage.room.waiting
     stage.rest()
 
     assert stage.ledger.version == len(made)
@@ -44,9 +48,7 @@ def test_a_barrier_outlives_a_failed_turn(make_stage):
     ada.carry_up()
 
     stage.room.turn()
-    stage.ledger.close()
-    stage.ledger = Ledger(stage.path, Todos, stage.ledger.epoch)
-    stage.room.recover(stage.ledger)
+    reopen(stage)
     assert ada.owed() == []
     stage.rest()
 
@@ -61,9 +63,7 @@ def test_a_snapshot_begun_before_a_failed_turn_begins_anew(make_stage):
     assert len(bob.owed()) == 2
     bob.carry_down()
 
-    stage.ledger.close()
-    stage.ledger = Ledger(stage.path, Todos, stage.ledger.epoch)
-    stage.room.recover(stage.ledger)
+    reopen(stage)
     ada.mutate("create", id="1", text="a")
     stage.rest()
 
@@ -87,9 +87,7 @@ def test_a_turn_that_the_disk_refuses_is_no_decision(make_stage):
 
     with pytest.raises(StorageFailed):
         stage.room.turn()
-    stage.ledger.close()
-    stage.ledger = Ledger(stage.path, Todos, stage.ledger.epoch)
-    stage.room.recover(stage.ledger)
+    reopen(stage)
     stage.rest()
 
     assert len(stage.rows()) == 501
