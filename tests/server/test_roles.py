@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from partysync_widget.core import messages as m
+from partysync_widget.core.codec import decode_down, encode
 from partysync_widget.core.errors import MutationRejected
 from partysync_widget.core.roles import ROLES
 from tests.core.test_roles import School
@@ -101,6 +102,21 @@ def test_no_byte_for_a_lower_role_holds_what_is_hidden(stage):
     assert '"students"' in said
     for hidden in ("exams", "answer", "grade", "draft-42", "secret-street", "address", "seventh"):
         assert hidden not in said, hidden
+
+
+def test_who_is_not_shown_everything_hears_of_their_own_results_only(stage):
+    """R13. Of two with the same role, in one turn: what they are told is the same but for that."""
+    both = [stage.enter(name, role="editor") for name in ("ann", "bob")]
+    for kernel in both:
+        kernel.up.append(encode(m.Push(stage.ledger.epoch, [m.Mutation(1, "look_up", {"id": "e1"})]), "json"))
+        kernel.carry_up()
+    stage.room.turn()
+    stage.room.commit()
+    stage.room.published()
+    told = [[decode_down(frame, "json") for frame in kernel.owed()] for kernel in both]
+
+    results = [[(each.client, each.code) for delta in frames for each in delta.results] for frames in told]
+    assert results == [[(kernel.session.client, "forbidden")] for kernel in both]
 
 
 def test_what_changes_while_a_snapshot_is_read_is_told_as_it_is_shown(stage):

@@ -31,6 +31,18 @@ def test_a_delta_is_computed_and_encoded_once_for_all_who_hold_the_same(room, jo
     assert frames[0][0] is frames[1][0] is frames[2][0]
 
 
+def test_who_hears_later_is_told_of_all_that_has_been_decided_since(room, join):
+    """R1, R4: somebody else was told of the first part of it, from the same version on."""
+    prompt, slow = join("prompt"), join("slow")
+    for mid in (1, 2):
+        prompt.push(create(mid))
+        turn(room)
+        prompt.hear()
+
+    (delta,) = [each for each in slow.hear() if isinstance(each, m.Delta)]
+    assert (delta.version, [row[1] for change in delta.tables for row in change.put]) == (2, ["r1", "r2"])
+
+
 def test_a_large_delta_comes_in_parts_that_are_one(room, join):
     """R8, F11, F12, F13, S9."""
     ada, bob = join("ada"), join("bob")
