@@ -5,12 +5,14 @@ It is looked for in all that a test printed, logged and raised, in the process l
 the session in every file that the tests have left. Where it is found, the test or the session fails, and says where.
 """
 
+import os
 import stat
-from pathlib import Path
 
 import pytest
 
-SENTINEL = "a-token-that-no-log-may-hold"
+from tests.processes import processes, told_of
+
+SENTINEL = os.environ.get("PARTYSYNC_TESTS_SECRET", "a-token-that-no-log-may-hold")
 OURS = (b"partysync_server", b"ipykernel", b"jupyter", b"marimo")  # programs that tests themselves write have their own
 BLOCK = 1 << 20
 
@@ -45,13 +47,10 @@ def leaks(folder):
 
 def told():
     """Programs of ours that have the secret on their command line, where all users of the machine see it."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_bytes()
-        except OSError:  # it has ended
-            continue
+    for pid in processes():
+        command = told_of(pid, "cmdline")
         if SENTINEL.encode() in command and any(name in command for name in OURS):
-            yield f"the command line of process {path.parent.name}"
+            yield f"the command line of process {pid}"
 
 
 @pytest.hookimpl(wrapper=True)

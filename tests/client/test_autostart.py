@@ -1,18 +1,17 @@
 """No configuration: ``connect("x")`` finds this person's server or starts it, and kernels agree on which."""
 
-import contextlib
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import partysync_widget as ps
 from tests.client.conftest import PARTIES
+from tests.processes import processes, told_of
 
 RULES = (PARTIES / "rules.py").read_text()
 
@@ -64,10 +63,7 @@ def connect(own):
 
 def alive(pid):
     """Whether a process runs; one that has ended and was not waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return told_of(pid, "stat").rpartition(b")")[2].split()[:1] not in ([], [b"Z"])
 
 
 def mode(path):
@@ -96,13 +92,11 @@ def test_nobody_else_can_read_the_token(own, connect, tmp_path):
     assert mode(holders[0]) == 0o600
     assert {mode(path) for path in files if path.name.endswith((".db", ".db-wal", ".log"))} == {0o600}
     assert mode(tmp_path / "rooms") == 0o700
-    commands = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            commands.append(path.read_bytes())
+    commands = [told_of(pid, "cmdline") for pid in processes()]
     assert any(b"partysync_server" in command for command in commands)
     assert not any(token.encode() in command for command in commands)
-    assert token.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert (environment := told_of(pid, "environ"))
+    assert token.encode() not in environment
 
 
 def test_eight_kernels_that_race_start_one_server(own, isolated, tmp_path):
@@ -139,11 +133,10 @@ for line in sys.stdin:
 def servers_of(folder):
     """Processes of servers that keep their rooms there."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            said = (process / "cmdline").read_bytes().split(b"\0")
-            if b"partysync_server" in said and str(folder).encode() in said:
-                found.append(int(process.name))
+    for pid in processes():
+        said = told_of(pid, "cmdline").split(b"\0")
+        if b"partysync_server" in said and str(folder).encode() in said:
+            found.append(pid)
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import LAB, Jupyter, Notebook, write
+from tests.processes import processes, told_of
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -50,12 +51,9 @@ def everything_in(home):
 def servers_of(home):
     """Our own commands that run for whoever has this home."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            of_home = f"HOME={home}\0".encode() in (process / "environ").read_bytes() + b"\0"
-            command = (process / "cmdline").read_bytes().decode().split("\0")
-        except OSError:  # it has ended, or is nobody's business
-            continue
+    for pid in processes():
+        of_home = f"HOME={home}\0".encode() in told_of(pid, "environ") + b"\0"
+        command = told_of(pid, "cmdline").decode().split("\0")
         if of_home and "partysync_server" in command:
             found.append(command)
     return found

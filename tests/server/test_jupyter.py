@@ -4,7 +4,6 @@ At home in Jupyter: `jupyter server` alone is enough, whatever lets people in th
 Real Jupyter Servers, real kernels.
 """
 
-import contextlib
 import itertools
 import json
 import os
@@ -14,7 +13,6 @@ import stat
 import subprocess
 import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +20,7 @@ import pytest
 import partysync_widget as ps
 from tests.conftest import free_port, home, stop_own_server
 from tests.jupyters import JUPYTER_TOKEN, Jupyter
+from tests.processes import processes, told_of
 from tests.server.stranger import JSON, Stranger, hello, sentence
 from tests.server.test_page_tokens import offer
 
@@ -122,10 +121,8 @@ def test_two_kernels_share_a_room_with_no_configuration(homes, how):
     secret = jupyter.said()["token"]
     holders = [path for path in user.folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
     assert holders == [jupyter.file]
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            assert secret.encode() not in (process / "cmdline").read_bytes()
-            assert secret.encode() not in (process / "environ").read_bytes()
+    for pid in processes():
+        assert secret.encode() not in told_of(pid, "cmdline") + told_of(pid, "environ")
     assert "Traceback" not in jupyter.log
 
 
