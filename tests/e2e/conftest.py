@@ -219,14 +219,15 @@ class Notebook:
                 const notebook = window.jupyterapp.shell.currentWidget.content;
                 notebook.model.sharedModel.addCell({cell_type: "code", source: code});
                 notebook.activeCellIndex = notebook.widgets.length - 1;
-                window.jupyterapp.commands.execute("notebook:run-cell");
+                window.lastRun = window.jupyterapp.commands.execute("notebook:run-cell");
             }""",
             code,
         )
 
     def run(self, code):
-        """What the code prints."""
+        """What the code prints. Lab has done with it then: when a run ends it may take the focus."""
         self.start(f"{code}\nprint('the end')")
+        self.page.evaluate("() => window.lastRun")
         return self.page.wait_for_function(
             """() => {
                 const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
