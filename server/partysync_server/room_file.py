@@ -26,13 +26,13 @@ from partysync_widget.core.store import Store
 from .files import FILES, Files, Look
 from .migrating import migrate
 from .pages import Pages
-from .witness import RESTORE, Damaged, Witness
+from .witness import FRAME_HEADER, RESTORE, Damaged, Witness
 
 DISK_ERRORS: tuple[type[Exception], ...] = (*STORAGE_ERRORS, OSError)
 MOST_PATTERN = 1_000  # bytes of a LIKE or GLOB: it is held against a text at a stroke, and no clock is asked meanwhile
-CHECKPOINT_PAGES = 1_000  # in the log, before it is folded into the file when nobody waits
-MOST_PAGES = 4_000  # in the log, before that is done though somebody waits
-LOG_BYTES = MOST_PAGES * 4_120  # of an emptied log that are kept to be written over
+PAGE_BYTES = 2_048  # of a file that is made: an edit alone writes seven pages, and waits for each byte of them
+FOLD_BYTES = 4 << 20  # of log, before it is folded into the file when nobody waits
+LOG_BYTES = 16 << 20  # of log, before that is done though somebody waits; of an emptied one, kept to be written over
 
 FULL = "The disk of the room server is full. Free some space; edits wait until then."
 GONE = (
@@ -80,7 +80,7 @@ class RoomFile:
         self.epoch = epoch
         self._files = files
         self._log = path.with_name(f"{path.name}-wal")
-        self._log_pages = 0
+        self._log_bytes = 0
         with storage("opening"):
             if new := files.look(path) is None:
                 self._may_be_new(make=make)
@@ -106,16 +106,18 @@ class RoomFile:
         try:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # only ``checkpoint`` folds the log
             self._connection.execute("PRAGMA locking_mode=EXCLUSIVE", can_cache=False)
-            empty = not self._connection.execute("SELECT count(*) FROM sqlite_schema", can_cache=False).get
+            fresh = new or not self._connection.execute("SELECT count(*) FROM sqlite_schema", can_cache=False).get
+            if fresh:
+                self._connection.execute(f"PRAGMA page_size={PAGE_BYTES}", can_cache=False)
             if not new:
                 self._witness.check(self._connection, torn=not lasting)
                 self._belongs(party, room)
             self._connection.execute("PRAGMA journal_mode=WAL", can_cache=False)
         except apsw.BusyError:
             raise StorageFailed(f"Another process has the room's file {self.path.name} open.") from None
+        self._frame_bytes = int(self._connection.pragma("page_size")) + FRAME_HEADER
         self._connection.set_wal_hook(self._logged)  # in the place of SQLite's own, which folds the log inside COMMIT
         self._connection.execute(f"PRAGMA journal_size_limit={LOG_BYTES}", can_cache=False)
-        fresh = new or empty
         if not fresh:
             self._witness.renew_log()
             self._witness.fold(self._connection)
@@ -217,10 +219,10 @@ class RoomFile:
 
     def needs_checkpoint(self, *, waited_for: bool) -> bool:
         """Whether the log has grown so long that it is to be folded; while somebody waits, it may grow longer."""
-        return self._log_pages > (MOST_PAGES if waited_for else CHECKPOINT_PAGES)
+        return self._log_bytes > (LOG_BYTES if waited_for else FOLD_BYTES)
 
     def _logged(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._log_pages = pages
+        self._log_bytes = pages * self._frame_bytes
         return apsw.SQLITE_OK
 
     def checkpoint(self) -> None:
@@ -228,7 +230,7 @@ class RoomFile:
         with storage("folding the log into it"):
             self.check_place()
             self._witness.fold(self._connection, go_on=True)
-            self._log_pages = 0
+            self._log_bytes = 0
             self._place = self._look()
 
     def check(self) -> None:

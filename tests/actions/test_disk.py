@@ -50,7 +50,7 @@ class Person(faults.Person):
 def _acting(monkeypatch):
     monkeypatch.setattr(faults, "Tally", Acting)
     monkeypatch.setattr(faults, "Person", Person)
-    monkeypatch.setattr("partysync_server.room_file.CHECKPOINT_PAGES", 30)
+    monkeypatch.setattr("partysync_server.room_file.FOLD_BYTES", 120_000)
 
 
 def wrong(most):

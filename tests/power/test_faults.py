@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 @pytest.fixture(autouse=True)
 def _short_log(monkeypatch):
     """So that it is folded in in the middle of things."""
-    monkeypatch.setattr("partysync_server.room_file.CHECKPOINT_PAGES", 30)
+    monkeypatch.setattr("partysync_server.room_file.FOLD_BYTES", 120_000)
 
 
 def in_turn(every):

@@ -1,5 +1,6 @@
 """The ledger: what is decided once, stays decided, whatever becomes of the process, the file and the disk."""
 
+import itertools
 import json
 import os
 import shutil
@@ -11,8 +12,9 @@ from random import Random
 import apsw
 import pytest
 
+from partysync_server import room_file
 from partysync_server.ledger import Ledger, Verdict
-from partysync_server.room_file import CHECKPOINT_PAGES, LOG_BYTES, storage
+from partysync_server.room_file import FOLD_BYTES, LOG_BYTES, storage
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import SchemaMismatch, StorageFailed
 from partysync_widget.core.party import Main, Party
@@ -470,7 +472,7 @@ def test_the_log_is_folded_into_the_file_when_it_is_long(open_ledger, tmp_path):
     create_wide(ledger)
     assert not ledger.needs_checkpoint(waited_for=False)
     fill(ledger, 2, megabytes=5)
-    assert log_of(ledger).stat().st_size > CHECKPOINT_PAGES * 4096
+    assert log_of(ledger).stat().st_size > FOLD_BYTES
     assert ledger.needs_checkpoint(waited_for=False)
 
     ledger.checkpoint()
@@ -478,6 +480,25 @@ def test_the_log_is_folded_into_the_file_when_it_is_long(open_ledger, tmp_path):
     assert not ledger.needs_checkpoint(waited_for=False)
     shutil.copy(ledger.path, tmp_path / "alone.db")
     assert open_ledger(tmp_path / "alone.db", Main).version == 2
+
+
+@pytest.mark.parametrize("size", [room_file.PAGE_BYTES, 4_096])
+def test_a_file_keeps_the_size_of_its_pages_and_its_log_counts_in_bytes(open_ledger, tmp_path, monkeypatch, size):
+    """Files of earlier servers have larger ones."""
+    with monkeypatch.context() as patch:
+        patch.setattr(room_file, "PAGE_BYTES", size)
+        made = open_ledger(tmp_path / "room.db", Main)
+        create_wide(made)
+        made.close()
+    ledger = open_ledger(tmp_path / "room.db", Main)
+    assert ledger.store.execute("PRAGMA page_size").get == size
+
+    for mid in itertools.count(2):
+        fill(ledger, mid, megabytes=1)
+        if ledger.needs_checkpoint(waited_for=False):
+            break
+
+    assert FOLD_BYTES < log_of(ledger).stat().st_size < FOLD_BYTES + (2 << 20)
 
 
 def test_while_somebody_waits_the_log_may_be_longer_but_not_for_ever(open_ledger, tmp_path):
