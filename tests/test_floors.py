@@ -54,7 +54,7 @@ FLOORS = {
         "dialect open_room",
         "bell",
         "host",
-        "asks sleeping",
+        "asks sending sleeping",
         "room",
         "connections deltas ephemera",
         "session",

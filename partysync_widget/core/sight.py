@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -25,12 +26,12 @@ class Sight:
     tables: frozenset[str] = frozenset()
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether nothing is hidden."""
         return not (self.tables or self.columns)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Short, and another one for another sight; empty for that of everything."""
         if self.whole:

@@ -20,7 +20,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from partysync_widget.core import messages as m
 from partysync_widget.core.errors import PartySyncError, StorageFailed
@@ -37,6 +38,7 @@ from .ledger import Ledger, TurnLost
 from .neighbours import Address
 from .room import Queued, Room
 from .room_file import Moved
+from .sending import MISTAKE, Sending, Wire
 from .session import Session
 from .sleeping import Slumber, is_large, rests
 from .workers import on_worker
@@ -48,24 +50,12 @@ SLOW_SECONDS = 1.0  # after which the log says which mutator keeps a room
 CLOSED = "The room was closed meanwhile. Try again."
 EMPTY_SECONDS = 10.0  # after which an empty room forgets its snapshots
 GOODBYE_SECONDS = 2.0  # for the last frames to leave, when a room closes
-MISTAKE = "The room server made a mistake; its log has the details. Nothing that was accepted is lost."
-PEER_SECONDS = 0.0001  # for each in the room, between two tellings of who is there: to tell it takes a tenth of that
 PURGE_SECONDS = 600.0  # between two looks for rows that are deleted and have had their time
 UNDECIDED_SECONDS = 0.15  # after which others are shown an action that is waited for (D5)
 DAY = 86_400.0  # seconds; the longest sleep of a room that has an alarm
-WRITE_SECONDS = 30.0  # a session that takes nothing for so long is cut (R12)
 
 T = TypeVar("T")
 Errand = tuple[Callable[[Ledger], Any], asyncio.Future[Any]]
-
-
-class Wire(Protocol):
-    """What a room needs of a connection."""
-
-    def send(self, frame: bytes) -> Awaitable[None] | None:
-        """Send this. None when the operating system has all of it; else it is done when it has."""
-
-    def close(self) -> None: ...
 
 
 class Front(NamedTuple):
@@ -108,18 +98,19 @@ class OpenRoom:
         self.requests = 0  # that its party has not answered
         self._errands: deque[Errand] = deque()
         self._reopen = reopen
-        self._writing: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._deciding = False  # the ledger is a worker's, or closed
+        self.deciding = False  # the ledger is a worker's, or closed
         self._tired = False  # it is to fall asleep, if it may
         self._slumber: Slumber | None = None  # its file is closed, until somebody asks for it
         self._stirred = False  # ephemera are about to be told
         self._closing = False
         self._purge_at = 0.0  # when rows that are deleted and kept may have had their time
-        self._peers_at = 0.0  # when who is there may be told again, by the loop's clock
-        self._peers_later: asyncio.TimerHandle | None = None
         self._work = asyncio.Event()
+        self._sending = Sending(self)
         self._eased = asyncio.Event()  # set for a moment after each turn
+        self._loop = asyncio.get_running_loop()
+        self._began = 0.0  # when the last turn did, by the clock of time.perf_counter
+        self._slow: asyncio.TimerHandle | None = None  # for a turn that takes long
         self.address = address  # of this server, for who is in its process
         self._alarms = alarms
         self._begun = asyncio.Event()  # the party has
@@ -164,10 +155,10 @@ class OpenRoom:
         self.room.join(session)
         if self._closing:  # while it was on the way from the door to here; next time it finds what there is then
             session.end(m.Bye(CLOSED, 0.2))
-            self._pump(session)
+            self._sending.one(session)
             return
         if not session.principal.operator:  # it may have lost its access on the way from the door to here
-            self._later(self.reconsider([session]))
+            self.later(self.reconsider([session]))
 
     def leave(self, session: Session) -> None:
         self.wires.pop(session, None)
@@ -206,7 +197,7 @@ class OpenRoom:
             session.end(m.Error("busy", f"More than {MOST_ASKED} questions are waiting for an answer.", "backoff"))
             return
         session.asked += 1
-        self._later(self._answer(session, ask))
+        self.later(self._answer(session, ask))
 
     async def _answer(self, session: Session, ask: m.Ask) -> None:
         session.answers.append(await asyncio.to_thread(answer, self, session, ask, now=time.time()))
@@ -250,7 +241,7 @@ class OpenRoom:
     def here(self) -> list[Session]:
         return list(self.wires)
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -267,7 +258,7 @@ class OpenRoom:
 
     def aside(self, session: Session, work: Callable[[Ledger], None]) -> None:
         """The same, for a session that does not wait for it, and ends if it fails."""
-        self._later(self._aside(session, work))
+        self.later(self._aside(session, work))
 
     async def _aside(self, session: Session, work: Callable[[Ledger], None]) -> None:
         try:
@@ -287,15 +278,15 @@ class OpenRoom:
         self._stir_soon()
 
     def _stir_soon(self) -> None:
-        if self._deciding and self.room.told.stirred and not self._stirred:
+        if self.deciding and self.room.told.stirred and not self._stirred:
             self._stirred = True
             asyncio.get_running_loop().call_soon(self._stir)  # once for all that came at the same time
 
     def _stir(self) -> None:
         """The driver waits for a turn; ephemera do not."""
         self._stirred = False
-        if self._deciding:
-            self._pump_all()
+        if self.deciding:
+            self._sending.all()
 
     @property
     def _over(self) -> bool:
@@ -310,15 +301,16 @@ class OpenRoom:
             if self._slumber is not None and not await self._roused(self._slumber):
                 continue
             if self.room.waiting:
-                await self._or_break(self._turn, "a turn")
-            self._pump_all()  # once a turn, also for whoever has just come: to ask all sessions is not free
+                await self._or_break(self._turn, "a turn")  # it tells everybody itself
+            else:
+                self._sending.all()  # once for all that came at the same time: to ask all sessions is not free
             if self._errands and not self._closing:
                 await self._run_errand(*self._errands.popleft())
-                self._pump_all()
+                self._sending.all()
             if not self.room.waiting and self.room.ledger.needs_checkpoint(waited_for=False):
                 # Between two edits; the next may come meanwhile, most do not.
                 await self._or_break(self._fold, "the folding of its log")
-                self._pump_all()
+                self._sending.all()
             elif self._left and not self.broken:
                 self._left = False
                 if not self.wires:
@@ -334,7 +326,7 @@ class OpenRoom:
         self.room.abandon()
 
     async def _run_errand(self, work: Callable[[Ledger], Any], done: asyncio.Future[Any]) -> None:
-        self._deciding = True
+        self.deciding = True
         try:
             result = await on_worker(lambda: work(self.room.ledger))
         except Exception as error:  # noqa: BLE001  # it is raised where it was asked for
@@ -344,7 +336,7 @@ class OpenRoom:
             if not done.done():
                 done.set_result(result)
         finally:
-            self._deciding = False
+            self.deciding = False
 
     async def _or_break(self, step: Callable[[], Awaitable[None]], what: str) -> None:
         """One step. If storage fails: open the file again, ask it, try once more; then give up on the room (R9)."""
@@ -377,28 +369,42 @@ class OpenRoom:
         self._break(reason)
 
     async def _turn(self) -> None:
-        self._deciding = True
+        self.deciding = True
         self._stir_soon()  # what came with this turn's mutations does not wait for them
-        ledger, began = self.room.ledger, time.perf_counter()
-        version, rejected = ledger.version, ledger.rejected
-        watch = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._say_slow)
+        self._began, ledger = time.perf_counter(), self.room.ledger
+        if self._slow is None:
+            self._slow = self._loop.call_later(SLOW_SECONDS, self._look_if_slow)
         try:
-            await on_worker(self._decide)
-            self.room.published()
-            self._begin_actions()
-            self.bell.arm()
+            await on_worker(self._decide, partial(self._turned, ledger.version, ledger.rejected))
         finally:
-            watch.cancel()
-            self._deciding = False
+            self.deciding = False
             self._eased.set()
             self._eased.clear()
-        self.counts.turns.add(time.perf_counter() - began)
-        self.counts.rejected += ledger.rejected - rejected
-        self.counts.accepted += ledger.version - version - (ledger.rejected - rejected)  # each takes one version (R1)
 
-    def _say_slow(self) -> None:
+    def _turned(self, version: int, rejected: int) -> None:
+        """Right when it is durable: whoever waits for it is not kept until the driver has its turn in the loop.
+
+        ``version`` and ``rejected`` are the ledger's before it.
+        """
+        self.deciding = False
+        ledger, counts = self.room.ledger, self.counts
+        self.room.published()
+        self._begin_actions()
+        self.bell.arm()
+        self._sending.all()
+        counts.turns.add(time.perf_counter() - self._began)
+        counts.rejected += ledger.rejected - rejected
+        counts.accepted += ledger.version - version - (ledger.rejected - rejected)  # each takes one version (R1)
+
+    def _look_if_slow(self) -> None:
         """SQL is stopped when its time is up. Python cannot be, so whoever reads the log has to know whose it is."""
-        if name := self.room.deciding:
+        self._slow = None
+        lasted = time.perf_counter() - self._began
+        if not self.deciding:
+            return
+        if lasted < SLOW_SECONDS:
+            self._slow = self._loop.call_later(SLOW_SECONDS - lasted, self._look_if_slow)
+        elif name := self.room.deciding:
             log.warning(
                 "room %s: the mutator %s of the party %s runs for %g s already, and everybody in the room waits for it",
                 self.room.ledger.path.name, name, self.party, SLOW_SECONDS,
@@ -426,20 +432,20 @@ class OpenRoom:
             self.wake()
 
     async def _fold(self) -> None:
-        self._deciding = True
+        self.deciding = True
         try:
             await on_worker(self.room.ledger.checkpoint)
         finally:
-            self._deciding = False
+            self.deciding = False
 
     async def _recover(self) -> None:
-        self._deciding = True
+        self.deciding = True
         try:
             old = self.room.ledger
             await asyncio.to_thread(old.close)
             self.room.recover(await asyncio.to_thread(self._reopen, old.epoch))
         finally:
-            self._deciding = False
+            self.deciding = False
 
     # --- sleeping -------------------------------------------------------------------------------------------------
 
@@ -456,7 +462,7 @@ class OpenRoom:
 
     @property
     def _may_sleep(self) -> bool:
-        busy = self._errands or self._writing or self._tasks or self.held or self.broken or self.room.beginning
+        busy = self._errands or self._sending.busy or self._tasks or self.held or self.broken or self.room.beginning
         party = self.host.busy or self.room.lanes.busy or self.host.neighbours.any
         return not (busy or party) and rests(self.room) and not is_large(self.room.ledger)
 
@@ -464,7 +470,7 @@ class OpenRoom:
         self._tired = False
         if not self._may_sleep:
             return
-        self._deciding = True
+        self.deciding = True
         self.host.close()
         self.host.forget()
         self.bell.close()
@@ -481,7 +487,7 @@ class OpenRoom:
     def rouse(self) -> None:
         """Wake it, if it sleeps."""
         if self.asleep and not self._closing:
-            self._later(self._aroused())
+            self.later(self._aroused())
 
     async def _aroused(self) -> None:
         with contextlib.suppress(StorageFailed):  # who is there is told
@@ -490,7 +496,7 @@ class OpenRoom:
     async def _roused(self, slumber: Slumber) -> bool:
         """Open the file again if anybody asks for it; whether somebody does. What asks for none is told at once."""
         if rests(self.room) and not self._errands:
-            self._pump_all()
+            self._sending.all()
             return False
         self._slumber, failed = None, ""
         try:
@@ -504,7 +510,7 @@ class OpenRoom:
         except Exception:  # a bug of ours: people are told, and come again
             log.exception("room %s: it could not be opened again", self.room.ledger.path.name)
             failed = MISTAKE
-        self._deciding = False
+        self.deciding = False
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -512,7 +518,7 @@ class OpenRoom:
             self.stop(StorageFailed(failed))
         else:
             self._begun.clear()
-            self._later(self._begin_again())
+            self.later(self._begin_again())
         return not self.broken
 
     async def _begin_again(self) -> None:
@@ -531,10 +537,10 @@ class OpenRoom:
             try:
                 self._slumber.check()
             except Moved as error:
-                self._slumber, self._deciding = None, False
+                self._slumber, self.deciding = None, False
                 self.stop(error)
             return
-        if self._deciding or self._closing or self.broken:
+        if self.deciding or self._closing or self.broken:
             return
         with contextlib.suppress(OSError):  # the next turn says why
             try:
@@ -564,110 +570,7 @@ class OpenRoom:
         self.broken = reason
         for session in self.wires:
             session.end(m.Error("storage", reason, "backoff"))
-        self._pump_all()
-
-    # --- sending --------------------------------------------------------------------------------------------------
-
-    def _pump_all(self) -> None:
-        told, now = self.room.told, asyncio.get_running_loop().time()
-        told.stirred, told.peers_due = False, now >= self._peers_at
-        for session in [each for each in self.wires if each.hello is not None]:
-            self._pump(session)  # first, for it changes what the others are owed
-        for session, wire in list(self.wires.items()):
-            if not (self._deciding or session in self._writing) and self._sent_delta(session, wire):
-                continue
-            if self.room.owes(session):
-                self._pump(session)
-        if told.peers_stirred and told.peers_due:
-            told.peers_stirred, self._peers_at = False, now + PEER_SECONDS * len(self.wires)
-        elif told.peers_stirred and self._peers_later is None:
-            self._peers_later = asyncio.get_running_loop().call_at(self._peers_at, self._tell_peers)
-        told.peers_due = True  # whoever has just taken something hears it at once
-
-    def _tell_peers(self) -> None:
-        """Of many who come at the same time everybody hears together: one by one it would be a frame for each pair."""
-        self._peers_later = None
-        self._pump_all()
-
-    def _sent_delta(self, session: Session, wire: Wire) -> bool:
-        """Send it the delta, if it is owed that and nothing else; whether it was."""
-        try:
-            frame = self.room.only_delta(session)
-        except Exception:  # noqa: BLE001  # ``_pump`` finds it as well, and ends the session
-            return False
-        if frame is None:
-            return False
-        try:
-            waiting, last = wire.send(frame), False
-        except Exception:  # whatever it is, this session is over, and only this one
-            log.exception("a session could not be written to")
-            waiting, last = None, True
-        if waiting is not None or last:
-            self._wait_for(session, wire, waiting, deque(), last=last)
-        return True
-
-    def _pump(self, session: Session) -> None:
-        """Send a session what it is owed, unless it is still taking the last (R12); only ephemera beside a turn."""
-        if session in self._writing or session not in self.wires:
-            return
-        try:
-            frames = self._frames(session)
-        except Exception:  # what is wrong with one session's frames ends that session
-            log.exception("room %s: a session could not be answered", self.room.ledger.path.name)
-            session.end(m.Error("storage", MISTAKE, "backoff"))
-            frames = [] if self._deciding else self.room.frames(session)
-        if frames:
-            self._send(session, self.wires[session], frames)
-
-    def _frames(self, session: Session) -> list[bytes]:
-        if self._slumber is not None:
-            return self.room.aside(session)
-        return self.room.ephemera(session) if self._deciding else self.room.frames(session)
-
-    def _send(self, session: Session, wire: Wire, frames: list[bytes]) -> None:
-        last = session.ended is not None and not self._deciding  # a worker may end it at any moment
-        rest = deque(frames)
-        try:
-            waiting = _send_on(wire, rest)
-        except Exception:  # whatever it is, this session is over, and only this one
-            log.exception("a session could not be written to")
-            waiting, last = None, True
-        if waiting is not None or last:
-            self._wait_for(session, wire, waiting, rest, last=last)
-        elif session.reading is not None:  # there is more of it; others come first
-            asyncio.get_running_loop().call_soon(self._pump, session)
-
-    def _wait_for(
-        self, session: Session, wire: Wire, waiting: Awaitable[None] | None, rest: deque[bytes], *, last: bool
-    ) -> None:
-        self._writing.add(session)
-        self._later(self._write(session, wire, waiting, rest, last=last))
-
-    async def _write(
-        self, session: Session, wire: Wire, waiting: Awaitable[None] | None, rest: deque[bytes], *, last: bool
-    ) -> None:
-        try:
-            while waiting is not None:  # each frame has its time: a line that is slow, or a large change, is no fault
-                async with asyncio.timeout(WRITE_SECONDS):
-                    await waiting
-                waiting = _send_on(wire, rest)
-        except TimeoutError:
-            log.info("a session took nothing for %s s and is cut", WRITE_SECONDS)
-            last = True
-        except Exception:  # whatever it is, this session is over, and only this one
-            log.exception("a session could not be written to")
-            last = True
-        finally:
-            self._writing.discard(session)
-        if last:
-            if isinstance(session.ended, m.Error):
-                log.info(
-                    "a session was ended", extra={"event": "ended", "party": self.party, "reason": session.ended.kind}
-                )
-            wire.close()
-            self.leave(session)
-        else:
-            self._pump(session)
+        self._sending.all()
 
     async def close(self, bye: m.Bye | m.Error) -> None:
         """Decide what is queued and tell it, say goodbye, fold the log, let go of the file."""
@@ -677,17 +580,18 @@ class OpenRoom:
         self._begun.set()
         if self._alarm is not None:
             self._alarm.cancel()
-        if self._peers_later is not None:
-            self._peers_later.cancel()
+        self._sending.close()
+        if self._slow is not None:
+            self._slow.cancel()
         self._work.set()
         await asyncio.gather(self._driver, return_exceptions=True)
         if self._slumber is None:
-            self._pump_all()
+            self._sending.all()
         await self._sent()
         for session in self.wires:
             session.end(bye)
-        self._slumber, self._deciding = None, False  # to say goodbye asks for no file
-        self._pump_all()
+        self._slumber, self.deciding = None, False  # to say goodbye asks for no file
+        self._sending.all()
         await self._sent()
         await asyncio.to_thread(self.room.ledger.close)
 
@@ -697,11 +601,3 @@ class OpenRoom:
             async with asyncio.timeout(GOODBYE_SECONDS):
                 while self._tasks:
                     await asyncio.wait(self._tasks)
-
-
-def _send_on(wire: Wire, frames: deque[bytes]) -> Awaitable[None] | None:
-    """Send as many as the operating system takes at once; what is waited for before the rest, or None after all."""
-    while frames:
-        if (waiting := wire.send(frames.popleft())) is not None:
-            return waiting
-    return None

@@ -28,11 +28,12 @@ from partysync_widget.core.party import Party
 from .access import Standing
 from .connections import Connection, Visitor
 from .dialect import COMING_BACK, Page
-from .open_room import OpenRoom, Wire
+from .open_room import OpenRoom
 from .phrases import is_frame
 from .principal import OPERATOR, Principal
 from .refusal import Refused
 from .rooms import Rooms
+from .sending import Wire
 from .session import Session
 
 PING_SECONDS = 20.0  # between pings; a peer that answers none for as long is gone

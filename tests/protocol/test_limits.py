@@ -14,7 +14,7 @@ import pytest
 import tornado.httpserver
 import tornado.netutil
 
-from partysync_server import open_room, visit
+from partysync_server import open_room, sending, visit
 from partysync_server import room as room_module
 from partysync_server.access import Access
 from partysync_server.app import make_app
@@ -219,7 +219,7 @@ def test_the_times_of_the_document_are_those_of_the_server(rooms):
     """S10."""
     app = make_app(House(rooms(), "token", Door(), Usage()))
     pings = app.settings["websocket_ping_interval"], app.settings["websocket_ping_timeout"]
-    assert (*pings, visit.PING_SECONDS, open_room.WRITE_SECONDS) == (20, 20, 20, 30)
+    assert (*pings, visit.PING_SECONDS, sending.WRITE_SECONDS) == (20, 20, 20, 30)
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ class Stuck:
 
 def test_who_takes_nothing_is_cut(rooms, monkeypatch):
     """S10, R12. By a room that is less patient."""
-    monkeypatch.setattr(open_room, "WRITE_SECONDS", 0.1)
+    monkeypatch.setattr(sending, "WRITE_SECONDS", 0.1)
 
     async def story():
         here = rooms()

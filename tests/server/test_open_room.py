@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import threading
+import time
 
 import apsw
 import pytest
 
-from partysync_server import open_room
+from partysync_server import open_room, sending
 from partysync_server.access import Access
 from partysync_server.ledger import Ledger
 from partysync_server.parties import Parties
@@ -16,7 +18,7 @@ from partysync_server.session import Session
 from partysync_widget.core import messages as m
 from partysync_widget.core.codec import decode_down
 from partysync_widget.core.errors import StorageFailed
-from partysync_widget.core.party import Main
+from partysync_widget.core.party import Main, Party, mutator
 
 SECONDS = 0.2  # for a frame to be taken
 
@@ -69,7 +71,7 @@ def large(epoch):
 
 def test_a_slow_line_has_its_time_for_each_frame_of_a_large_change(rooms, monkeypatch):
     """R12. It was cut after the time of one frame, came again with the same cursor, and was cut again, for ever."""
-    monkeypatch.setattr(open_room, "WRITE_SECONDS", SECONDS)
+    monkeypatch.setattr(sending, "WRITE_SECONDS", SECONDS)
 
     async def story():
         place = await rooms.open(Main, "r")
@@ -89,7 +91,7 @@ def test_a_slow_line_has_its_time_for_each_frame_of_a_large_change(rooms, monkey
 
 def test_who_takes_nothing_is_cut_and_holds_up_nobody(rooms, monkeypatch):
     """R12."""
-    monkeypatch.setattr(open_room, "WRITE_SECONDS", SECONDS)
+    monkeypatch.setattr(sending, "WRITE_SECONDS", SECONDS)
 
     async def story():
         place = await rooms.open(Main, "r")
@@ -158,7 +160,7 @@ class QuickWire:
 
 def test_of_many_who_come_at_once_everybody_hears_together(rooms, monkeypatch):
     """R11, R12. It was a frame for each pair of them: for a thousand, minutes."""
-    monkeypatch.setattr(open_room, "PEER_SECONDS", 0.001)
+    monkeypatch.setattr(sending, "PEER_SECONDS", 0.001)
     many = 150
 
     async def story():
@@ -186,14 +188,14 @@ def test_of_many_who_come_at_once_everybody_hears_together(rooms, monkeypatch):
 
 def test_of_one_who_comes_to_few_they_hear_at_once(rooms, monkeypatch):
     """R11."""
-    monkeypatch.setattr(open_room, "PEER_SECONDS", 3600)
+    monkeypatch.setattr(sending, "PEER_SECONDS", 3600)
 
     async def story():
         place = await rooms.open(Main, "r")
         wires = [QuickWire(), QuickWire()]
         for n, wire in enumerate(wires):
             session = Session(OPERATOR, "json", "owner")
-            place._peers_at = 0.0  # the last telling was long ago
+            place._sending._peers_at = 0.0  # the last telling was long ago
             place.join(session, wire)
             place.receive(session, m.Hello(m.PROTOCOL, f"c{n}"))
             await until(lambda wire=wire: wire.heard)
@@ -201,6 +203,53 @@ def test_of_one_who_comes_to_few_they_hear_at_once(rooms, monkeypatch):
         await rooms.close(m.Bye("The end."))
 
     asyncio.run(story())
+
+
+class Waiting(Party):
+    """Its mutator takes as long as the test likes."""
+
+    begun, go = [], threading.Event()
+
+    @mutator
+    def wait(tx):
+        Waiting.begun.append(time.time())
+        Waiting.go.wait(8)
+
+
+def test_a_turn_that_takes_long_is_logged_once_when_it_has_taken_so_long(rooms, monkeypatch, caplog):
+    """Also one that begins a while after another, whose time does not count; and again, the next that does."""
+    monkeypatch.setattr(open_room, "SLOW_SECONDS", slow := 0.3)
+
+    def said():
+        return [record.created for record in caplog.records if "the mutator wait of" in record.getMessage()]
+
+    async def story():
+        place = await rooms.open(Waiting, "r")
+        wire = QuickWire()
+        session = Session(OPERATOR, "json", "owner")
+        place.join(session, wire)
+        place.receive(session, m.Hello(m.PROTOCOL, "c"))
+        await asyncio.wait_for(until(lambda: wire.heard), 8)
+        for mid in range(1, 5):
+            if mid in (2, 4):
+                await asyncio.sleep(slow / 2)  # the story: it begins in the middle
+            Waiting.go.clear()
+            if mid in (1, 3):  # these take no time
+                Waiting.go.set()
+            place.receive(session, m.Push(place.room.ledger.epoch, [m.Mutation(mid, "wait", {})]))
+            await asyncio.wait_for(until(lambda mid=mid: len(Waiting.begun) == mid), 8)
+            if mid in (2, 4):
+                await asyncio.wait_for(until(lambda mid=mid: len(said()) == mid // 2), 8)
+            Waiting.go.set()
+            await asyncio.wait_for(until(lambda mid=mid: place.room.ledger.version == mid and not place.deciding), 8)
+        await rooms.close(m.Bye("The end."))
+
+    Waiting.begun.clear()
+    asyncio.run(story())
+
+    late = [at - Waiting.begun[n] for n, at in zip((1, 3), said(), strict=True)]
+    assert min(late) >= 0.95 * slow
+    assert max(late) < 8
 
 
 def test_of_too_many_empty_rooms_those_are_closed_that_were_longest(rooms, monkeypatch):
@@ -298,7 +347,7 @@ def test_a_fold_that_fails_is_a_failure_of_storage(rooms, monkeypatch):
         wire = SlowWire(0)
         session = await enter(place, wire, "author")
         first = place.room.ledger
-        monkeypatch.setattr("partysync_server.room_file.CHECKPOINT_PAGES", 2)
+        monkeypatch.setattr("partysync_server.room_file.FOLD_BYTES", 8_000)
         place.receive(session, large(first.epoch))
         await asyncio.wait_for(until(lambda: place.room.ledger is not first), 8)
         place.receive(session, m.Push(first.epoch, [m.Mutation(3, "delete", {"table": "t", "id": "0"})]))

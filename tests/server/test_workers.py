@@ -31,6 +31,39 @@ def test_what_it_raises_is_raised_there(kind):
     assert asyncio.run(story()) == "and goes on"
 
 
+def test_what_follows_from_it_is_done_on_the_loop_before_whoever_waits_goes_on():
+    async def story():
+        loop, went = asyncio.get_running_loop(), []
+
+        def then():
+            went.append(asyncio.get_running_loop() is loop)
+            loop.call_soon(went.append, "a round")
+
+        went.append(await on_worker(lambda: "the piece", then))
+        return went
+
+    assert asyncio.run(story()) == [True, "a round", "the piece"]
+
+
+def test_nothing_follows_from_a_piece_that_failed():
+    async def story():
+        went = []
+        with pytest.raises(ZeroDivisionError):
+            await on_worker(lambda: 1 / 0, lambda: went.append("then"))
+        return went
+
+    assert asyncio.run(story()) == []
+
+
+def test_what_follows_may_fail_and_that_is_raised_there():
+    async def story():
+        with pytest.raises(ZeroDivisionError):
+            await on_worker(lambda: "the piece", lambda: 1 / 0)
+        return await on_worker(lambda: "and goes on")
+
+    assert asyncio.run(story()) == "and goes on"
+
+
 def test_the_loop_goes_on_meanwhile_and_so_do_others():
     """As many as there are threads, at the same time."""
 
