@@ -80,6 +80,7 @@ $(BENCHED): $(LOCKED)
 	@touch $@
 
 bench: setup $(BENCHED) ## the measurements, beside peers and floors; a whole run rewrites docs/performance.md (BENCH_ARGS=--quick: a smoke)
+	@$(BIN)/python -m compileall -q server partysync_widget # as pip does: a start would compile what has no bytecode
 	$(BIN)/python -m partysync_server bench --out build/bench --docs docs $(BENCH_ARGS)
 
 bench-lock: ## pin what the measurements need beside that, as `make lock` does, in requirements/bench.txt

@@ -387,12 +387,12 @@ class OpenRoom:
         ``version`` and ``rejected`` are the ledger's before it.
         """
         self.deciding = False
-        ledger, counts = self.room.ledger, self.counts
+        took, ledger, counts = time.perf_counter() - self._began, self.room.ledger, self.counts
         self.room.published()
         self._begin_actions()
         self.bell.arm()
         self._sending.all()
-        counts.turns.add(time.perf_counter() - self._began)
+        counts.turns.add(took)
         counts.rejected += ledger.rejected - rejected
         counts.accepted += ledger.version - version - (ledger.rejected - rejected)  # each takes one version (R1)
 
