@@ -59,7 +59,7 @@ class Workers:
         if error is None and then is not None:
             try:
                 then()
-            except Exception as raised:  # noqa: BLE001  # it is raised where it is waited for
+            except BaseException as raised:  # noqa: BLE001  # it is raised where it is waited for
                 error = raised
         if error is None:
             done.set_result(result)

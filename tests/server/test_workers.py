@@ -55,10 +55,17 @@ def test_nothing_follows_from_a_piece_that_failed():
     assert asyncio.run(story()) == []
 
 
-def test_what_follows_may_fail_and_that_is_raised_there():
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, asyncio.CancelledError])
+def test_what_follows_may_fail_and_that_is_raised_there(kind):
+    """Or whoever waits would wait for ever."""
+
     async def story():
-        with pytest.raises(ZeroDivisionError):
-            await on_worker(lambda: "the piece", lambda: 1 / 0)
+        def fail():
+            raise kind("no")
+
+        with pytest.raises(kind):
+            async with asyncio.timeout(8):
+                await on_worker(lambda: "the piece", fail)
         return await on_worker(lambda: "and goes on")
 
     assert asyncio.run(story()) == "and goes on"
