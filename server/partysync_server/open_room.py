@@ -250,7 +250,7 @@ class OpenRoom:
         """Run ``work`` on the ledger, in a worker thread and between two turns: a short piece, for the room waits."""
         if self._closing or self.broken:
             raise StorageFailed(self.broken or CLOSED)
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Any] = self._loop.create_future()
         self._errands.append((work, done))
         self._work.set()
         result: T = await done
@@ -280,7 +280,7 @@ class OpenRoom:
     def _stir_soon(self) -> None:
         if self.deciding and self.room.told.stirred and not self._stirred:
             self._stirred = True
-            asyncio.get_running_loop().call_soon(self._stir)  # once for all that came at the same time
+            self._loop.call_soon(self._stir)  # once for all that came at the same time
 
     def _stir(self) -> None:
         """The driver waits for a turn; ephemera do not."""
@@ -423,7 +423,7 @@ class OpenRoom:
         """Those that the turn has set aside. Others are shown them if they take long (R11)."""
         for queued in self.room.lanes.heads:
             self.host.wait_for(queued)
-            asyncio.get_running_loop().call_later(UNDECIDED_SECONDS, self._show, queued)
+            self._loop.call_later(UNDECIDED_SECONDS, self._show, queued)
         self.room.lanes.heads.clear()
 
     def _show(self, queued: Queued) -> None:
@@ -462,7 +462,7 @@ class OpenRoom:
 
     @property
     def _may_sleep(self) -> bool:
-        busy = self._errands or self._sending.busy or self._tasks or self.held or self.broken or self.room.beginning
+        busy = self._errands or self._tasks or self.held or self.broken or self.room.beginning
         party = self.host.busy or self.room.lanes.busy or self.host.neighbours.any
         return not (busy or party) and rests(self.room) and not is_large(self.room.ledger)
 
@@ -476,7 +476,7 @@ class OpenRoom:
         self.bell.close()
         if (at := self.room.ledger.alarm) is not None:
             seconds = min(max(at / 1000 - time.time(), 0.0), DAY)
-            self._alarm = asyncio.get_running_loop().call_later(seconds, self.rouse)
+            self._alarm = self._loop.call_later(seconds, self.rouse)
         try:
             await on_worker(self.room.ledger.close)
         except Exception:  # the next opening finds whatever there is, and says so

@@ -60,11 +60,6 @@ class Sending:
         self._peers_at = 0.0  # when who is there may be told again, by the loop's clock
         self._peers_later: asyncio.TimerHandle | None = None
 
-    @property
-    def busy(self) -> bool:
-        """Whether any is still taking what it was sent."""
-        return bool(self._taking)
-
     def close(self) -> None:
         """Nothing more of itself; what it is told to send it still sends."""
         if self._peers_later is not None:

@@ -208,17 +208,19 @@ def test_of_one_who_comes_to_few_they_hear_at_once(rooms, monkeypatch):
 class Waiting(Party):
     """Its mutator takes as long as the test likes."""
 
-    begun, go = [], threading.Event()
+    begun, go = threading.Semaphore(0), threading.Event()
 
     @mutator
     def wait(tx):
-        Waiting.begun.append(time.time())
+        Waiting.begun.release()
         Waiting.go.wait(8)
 
 
 def test_a_turn_that_takes_long_is_logged_once_when_it_has_taken_so_long(rooms, monkeypatch, caplog):
     """Also one that begins a while after another, whose time does not count; and again, the next that does."""
     monkeypatch.setattr(open_room, "SLOW_SECONDS", slow := 0.3)
+
+    pushed = []
 
     def said():
         return [record.created for record in caplog.records if "the mutator wait of" in record.getMessage()]
@@ -236,18 +238,18 @@ def test_a_turn_that_takes_long_is_logged_once_when_it_has_taken_so_long(rooms, 
             Waiting.go.clear()
             if mid in (1, 3):  # these take no time
                 Waiting.go.set()
+            pushed.append(time.time())  # the turn begins after that, and the mutator when a thread is free
             place.receive(session, m.Push(place.room.ledger.epoch, [m.Mutation(mid, "wait", {})]))
-            await asyncio.wait_for(until(lambda mid=mid: len(Waiting.begun) == mid), 8)
+            await asyncio.wait_for(until(lambda: Waiting.begun.acquire(blocking=False)), 8)
             if mid in (2, 4):
                 await asyncio.wait_for(until(lambda mid=mid: len(said()) == mid // 2), 8)
             Waiting.go.set()
             await asyncio.wait_for(until(lambda mid=mid: place.room.ledger.version == mid and not place.deciding), 8)
         await rooms.close(m.Bye("The end."))
 
-    Waiting.begun.clear()
     asyncio.run(story())
 
-    late = [at - Waiting.begun[n] for n, at in zip((1, 3), said(), strict=True)]
+    late = [at - pushed[n] for n, at in zip((1, 3), said(), strict=True)]
     assert min(late) >= 0.95 * slow
     assert max(late) < 8
 
